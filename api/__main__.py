@@ -1,0 +1,71 @@
+"""`python -m api`: serve, until told to stop."""
+
+import asyncio
+import os
+import sys
+
+import structlog
+import uvicorn
+
+from api.app import create_app
+from api.protocol import limited_protocol
+from api.services import open_services
+from consent import logs
+from consent.settings import Settings, SettingsError, load
+
+STOP_SECONDS = 10
+KEEP_ALIVE_SECONDS = 75
+
+
+async def serve(settings: Settings) -> None:
+    services = await open_services(settings)
+    try:
+        config = uvicorn.Config(
+            create_app(services),
+            host=settings.host,
+            port=settings.port,
+            http=limited_protocol(
+                settings.request_deadline_seconds, settings.request_body_max_bytes
+            ),
+            loop="none",
+            lifespan="off",
+            ws="none",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            backlog=4_096,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=STOP_SECONDS,
+            forwarded_allow_ips=settings.trusted_proxies or "",
+            proxy_headers=bool(settings.trusted_proxies),
+            ssl_certfile=settings.tls_cert_file,
+            ssl_keyfile=settings.tls_key_file,
+        )
+        structlog.get_logger().info("serving", issuer=settings.issuer)
+        await uvicorn.Server(config).serve()
+    finally:
+        await services.aclose()
+
+
+def main() -> int:
+    try:
+        settings = load(os.environ)
+        logs.configure(settings.log_level, "api")
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(serve(settings))
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
+
+
+def _loop_factory() -> "type[asyncio.AbstractEventLoop] | None":
+    try:
+        import uvloop  # noqa: PLC0415 - not there on Windows
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+if __name__ == "__main__":
+    sys.exit(main())

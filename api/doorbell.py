@@ -1,0 +1,88 @@
+"""
+Rings the workers: RQ's job for what has just been accepted.
+
+The outbox already owes the notification when this runs; the job is what makes it prompt. One job
+carries all that is accepted until it leaves: the first leaves at once, the next after a moment,
+so that a worker, whose every job costs it milliseconds, is not given one for each request. RQ
+builds the job, and its commands leave with ours: it never blocks the event loop.
+"""
+
+import asyncio
+from typing import Any
+
+import redis
+import structlog
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from consent import jobs
+from consent.errors import TemporarilyUnavailable
+from consent.store.lane import Lane
+
+log = structlog.get_logger()
+GATHER_SECONDS = 0.02
+
+
+class Doorbell:
+    """The only place of the API that knows RQ."""
+
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
+        # Never connected: it only holds the commands RQ wants sent.
+        self._commands = redis.Redis()
+        self._queue = Queue(
+            jobs.QUEUE, connection=self._commands, serializer=JSONSerializer, is_async=True
+        )
+        self._waiting: list[str] = []
+        self._due = False
+        self._rang_at = float("-inf")
+        self._ringing: set[asyncio.Task[None]] = set()
+
+    def ring(self, consent_id: str) -> None:
+        """Have this consent's notification sent soon; returns at once and never fails."""
+        self._waiting.append(consent_id)
+        if not self._due:
+            self._due = True
+            loop = asyncio.get_running_loop()
+            loop.call_at(self._rang_at + GATHER_SECONDS, self._leave)
+
+    def _leave(self) -> None:
+        self._due = False
+        self._rang_at = asyncio.get_running_loop().time()
+        waiting, self._waiting = self._waiting, []
+        for first in range(0, len(waiting), jobs.IDS_A_JOB_MAX):
+            task = asyncio.ensure_future(
+                self._enqueue(waiting[first : first + jobs.IDS_A_JOB_MAX])
+            )
+            self._ringing.add(task)
+            task.add_done_callback(self._ringing.discard)
+
+    async def _enqueue(self, consent_ids: list[str]) -> None:
+        pipeline = self._commands.pipeline(transaction=False)
+        job = Queue.prepare_data(
+            jobs.NOTIFY_DEVICE,
+            args=consent_ids,
+            timeout=jobs.JOB_TIMEOUT_SECONDS,
+            ttl=jobs.JOB_TTL_SECONDS,
+            result_ttl=0,
+            failure_ttl=jobs.FAILURE_TTL_SECONDS,
+            description="notify_device",
+        )
+        self._queue.enqueue_many([job], pipeline=pipeline)
+        commands: list[tuple[Any, Any]] = pipeline.command_stack
+        try:
+            await asyncio.gather(*[self._lane.execute(*words) for words, _ in commands])
+        except TemporarilyUnavailable:
+            # The sweeper finds what is owed without the job, a second later.
+            log.warning("doorbell_unheard", consents=len(consent_ids))
+
+    async def depth(self) -> int:
+        """Jobs waiting for a worker."""
+        depth: int = await self._lane.execute("LLEN", self._queue.key)
+        return depth
+
+    async def aclose(self) -> None:
+        if self._waiting:
+            self._leave()
+        await asyncio.gather(*self._ringing)
+        await self._lane.aclose()

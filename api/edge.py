@@ -1,0 +1,200 @@
+"""
+The edge: from an ASGI call to a handler's arguments, and from its result or refusal to an answer.
+
+`Endpoint` is the one place where an exception becomes a response. A handler takes a `Call` and
+returns a `Reply`, or raises a `Refusal`; anything else it raises is a `server_error` outside and
+a full log line inside.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+import msgspec
+import structlog
+from starlette.types import Receive, Scope, Send
+
+from api.metrics import REQUESTS
+from consent import forms
+from consent.errors import (
+    InvalidRequest,
+    PayloadTooLarge,
+    Refusal,
+    ServerError,
+    TemporarilyUnavailable,
+)
+from consent.settings import Settings
+from consent.strict_json import MalformedJSON, loads_object
+
+log = structlog.get_logger()
+
+JSON_HEADERS = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"))
+_FORM = "application/x-www-form-urlencoded"
+_JSON = "application/json"
+# What a waiting client hears is counted, not logged: it is most of the traffic.
+_NOT_LOGGED = {"authorization_pending", "slow_down", "health"}
+
+
+class Reply(NamedTuple):
+    """A response: `body` is JSON bytes; `after` is called once it has left."""
+
+    status: int
+    body: bytes = b""
+    headers: tuple[tuple[bytes, bytes], ...] = JSON_HEADERS
+    after: Callable[[], None] | None = None
+    outcome: str = "ok"
+
+
+def json_reply(value: object, status: int = 200) -> Reply:
+    return Reply(status, msgspec.json.encode(value))
+
+
+class Call:
+    """One request: its headers and body, and what its log line will say of it."""
+
+    __slots__ = ("body", "facts", "headers", "path", "scope")
+
+    def __init__(self, scope: Scope, body: bytes) -> None:
+        self.scope = scope
+        self.headers: list[tuple[bytes, bytes]] = scope["headers"]
+        self.path: dict[str, str] = scope.get("path_params", {})
+        self.body = body
+        self.facts: dict[str, object] = {}
+
+    def header(self, name: bytes) -> str | None:
+        """The value of a header; sent twice it is refused, for two readers may pick each one."""
+        values = [value for header, value in self.headers if header == name]
+        if len(values) > 1:
+            raise InvalidRequest("A header is repeated")
+        return values[0].decode("latin-1") if values else None
+
+    def media_type(self) -> str:
+        return (self.header(b"content-type") or "").partition(";")[0].strip().lower()
+
+    def form(self) -> dict[str, str]:
+        """The parameters of a form body. Raises InvalidRequest."""
+        if self.media_type() != _FORM:
+            raise InvalidRequest(f"The body must be {_FORM}")
+        try:
+            return forms.parse(self.body)
+        except forms.MalformedForm as error:
+            raise InvalidRequest(f"The form is malformed: {error.reason}") from error
+
+    def json_object(self) -> dict[str, object]:
+        """The members of a JSON body. Raises InvalidRequest."""
+        if self.media_type() != _JSON:
+            raise InvalidRequest(f"The body must be {_JSON}")
+        try:
+            return loads_object(self.body)
+        except MalformedJSON as error:
+            raise InvalidRequest(f"The JSON is malformed: {error.reason}") from None
+
+    def form_or_json(self) -> dict[str, str]:
+        """Parameters as the token endpoint takes them: a form, or JSON with text members."""
+        if self.media_type() != _JSON:
+            return self.form()
+        members = {name: value for name, value in self.json_object().items() if value is not None}
+        for value in members.values():
+            if not isinstance(value, str):
+                raise InvalidRequest("A parameter is not a text")
+        return {name: str(value) for name, value in members.items() if value != ""}
+
+
+Handler = Callable[[Call], Awaitable[Reply]]
+Shape = Callable[[Refusal], dict[str, object]]
+
+
+class Admission:
+    """How many requests are in work; past the bound the next is shed at once (A106)."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.in_work = 0
+        self.most = settings.concurrent_requests_max
+        self.body_bytes_max = settings.request_body_max_bytes
+
+
+class Endpoint:
+    """An ASGI application: one path, a handler for each method, one shape of errors."""
+
+    def __init__(
+        self, name: str, handlers: dict[str, Handler], shape: Shape, admission: Admission
+    ) -> None:
+        self._name = name
+        self._handlers = handlers
+        self._shape = shape
+        self._admission = admission
+        self._allow = ((b"allow", ", ".join(sorted(handlers)).encode()),)
+        self._counters: dict[str, Any] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        call = Call(scope, b"")
+        self._admission.in_work += 1
+        try:
+            reply = await self._answered(call, receive)
+        finally:
+            self._admission.in_work -= 1
+        await send(
+            {
+                "type": "http.response.start",
+                "status": reply.status,
+                "headers": [*reply.headers, (b"content-length", b"%d" % len(reply.body))],
+            }
+        )
+        await send({"type": "http.response.body", "body": reply.body})
+        if reply.after is not None:
+            reply.after()
+        self._record(call, reply, time.perf_counter() - started)
+
+    async def _answered(self, call: Call, receive: Receive) -> Reply:
+        try:
+            if self._admission.in_work > self._admission.most:
+                raise TemporarilyUnavailable(detail="too many requests in work")  # noqa: TRY301
+            handler = self._handlers.get(call.scope["method"])
+            if handler is None:
+                return Reply(
+                    405, self._error(InvalidRequest("The method is not allowed here")),
+                    JSON_HEADERS + self._allow, outcome="method_not_allowed",
+                )
+            call.body = await _body(receive, self._admission.body_bytes_max)
+            return await handler(call)
+        except Refusal as refusal:
+            return self._refused(call, refusal)
+        except Exception as error:
+            log.exception("unexpected", endpoint=self._name, error=type(error).__name__)
+            return self._refused(call, ServerError("An unexpected error occurred"))
+
+    def _refused(self, call: Call, refusal: Refusal) -> Reply:
+        if refusal.detail:
+            call.facts["detail"] = refusal.detail
+        headers = tuple((name.encode(), value.encode()) for name, value in refusal.headers)
+        return Reply(
+            refusal.status, self._error(refusal), JSON_HEADERS + headers, outcome=refusal.error
+        )
+
+    def _error(self, refusal: Refusal) -> bytes:
+        return msgspec.json.encode(self._shape(refusal))
+
+    def _record(self, call: Call, reply: Reply, seconds: float) -> None:
+        counter = self._counters.get(reply.outcome)
+        if counter is None:
+            counter = self._counters[reply.outcome] = REQUESTS.labels(self._name, reply.outcome)
+        counter.inc()
+        if reply.outcome not in _NOT_LOGGED:
+            log.info(
+                "request", endpoint=self._name, outcome=reply.outcome, status=reply.status,
+                ms=round(seconds * 1_000, 1), **call.facts,
+            )
+
+
+async def _body(receive: Receive, most: int) -> bytes:
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message.get("more_body"):
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > most:
+            break
+    if len(body) > most:
+        raise PayloadTooLarge("The body is too large")
+    return body

@@ -1,0 +1,41 @@
+"""
+Logs: one JSON object a line on standard error, the same for every process.
+
+Events have static names; what varies are fields: ids (a consent's is its digest, which redeems
+nothing), outcomes, durations. Never a secret, a token or an `auth_req_id`.
+"""
+
+import logging
+import sys
+
+import structlog
+
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+def configure(level: str, process: str) -> None:
+    """Set up this process's log; `process` is api or worker."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(process=process)
+    logging.basicConfig(handlers=[_Lines()], level=logging.WARNING, force=True)
+
+
+class _Lines(logging.Handler):
+    """What libraries log goes the same way, by its template: arguments may hold anything."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        fields = {"error": record.exc_info[0].__name__} if record.exc_info and record.exc_info[0] else {}
+        structlog.get_logger().log(
+            record.levelno, "library", library=record.name, text=str(record.msg), **fields
+        )

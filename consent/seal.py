@@ -1,0 +1,53 @@
+"""
+What one secret key protects: records kept recoverable, transaction tokens, challenges.
+
+Each use has its own key, derived from `NOD_SECRET_KEY` (HKDF, RFC 5869), so that none can stand
+in for another.
+"""
+
+import hmac
+import secrets
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from consent.identifiers import b64url
+
+_NONCE_BYTES = 12
+
+
+class SealError(Exception):
+    """What is sealed was sealed with another key, or changed since."""
+
+
+class Seal:
+    def __init__(self, secret_key: str) -> None:
+        def derive(purpose: str) -> bytes:
+            return HKDF(SHA256(), 32, salt=None, info=b"nod " + purpose.encode()).derive(
+                secret_key.encode()
+            )
+
+        self._cipher = AESGCM(derive("records"))
+        self._challenge_key = derive("challenges")
+        self.transaction_key = derive("transaction tokens")
+
+    def encrypt(self, plain: bytes, context: str) -> bytes:
+        """Nonce and ciphertext; `context` says what it is and must be given again."""
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, plain, context.encode())
+
+    def decrypt(self, sealed: bytes, context: str) -> bytes:
+        """Raises SealError."""
+        try:
+            return self._cipher.decrypt(
+                sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context.encode()
+            )
+        except (InvalidTag, ValueError) as error:
+            raise SealError(context) from error
+
+    def challenge(self, consent_id: str, device_id: str) -> str:
+        """What a device signs: the same whenever it is asked the same, and stored nowhere."""
+        message = f"{consent_id} {device_id}".encode()
+        return b64url(hmac.digest(self._challenge_key, message, "sha256"))

@@ -1,0 +1,216 @@
+"""
+Every setting, once: its variable, its type, its default and what it is for.
+
+The environment is handed in by the process that starts (`load(os.environ)`); a value that is
+wrong or missing raises `SettingsError`, which names the variable and the reason. The table in
+README.md is drawn from this file and a test holds the two together.
+"""
+
+import dataclasses
+import ipaddress
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+
+class SettingsError(Exception):
+    """A variable cannot be used; the text names it and says why."""
+
+
+class Secret(str):
+    """A string whose representation does not show it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Secret(...)"
+
+
+def setting(default: Any, help: str, *, shown: str | None = None) -> Any:  # noqa: A002, ANN401
+    """A field with its line for the README; `shown` is the default in words."""
+    return dataclasses.field(default=default, metadata={"help": help, "shown": shown})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The variable of a field is `NOD_` and its name in capitals."""
+
+    host: str = setting("127.0.0.1", "address the API listens on")
+    port: int = setting(8000, "port the API listens on")
+    issuer: str = setting(
+        "",
+        "issuer identifier and base of every URL, trailing slash kept; https unless the host is "
+        "a loopback one",
+        shown="`http://HOST:PORT/`, https with a certificate",
+    )
+    friendly_name: str = setting("Nod", "name of this installation as phones show it")
+    redis_url: str = setting(
+        "", "Redis for state: `redis://`, `rediss://`, `unix://` or `redis+cluster://`",
+        shown="an embedded server, started by `scripts/run`",
+    )
+    queue_redis_url: str = setting(
+        "", "Redis for RQ's queue, a single server", shown="the one of `NOD_REDIS_URL`"
+    )
+    partitions: int = setting(
+        16, "parts the state is kept in, 1 to 4096, fixed at the first start; 1024 for a cluster"
+    )
+    data_dir: Path = setting(Path(".nod"), "generated keys and the embedded server's data")
+    secret_key: Secret = setting(
+        Secret(""),
+        "encrypts what must be kept recoverable, at least 32 characters, the same for every "
+        "process of an installation",
+        shown="generated into `NOD_DATA_DIR`",
+    )
+    tls_cert_file: Path | None = setting(None, "certificate chain (PEM): the API serves https")
+    tls_key_file: Path | None = setting(None, "private key of that certificate (PEM)")
+    trusted_proxies: str = setting(
+        "", "addresses, comma separated, whose `X-Forwarded-*` headers count"
+    )
+    bootstrap_client_id: str = setting(
+        "", "management client with every scope, created or updated at start"
+    )
+    bootstrap_client_secret: Secret = setting(Secret(""), "its secret")
+    fcm_credentials_file: Path | None = setting(
+        None, "Google service account (JSON); its `token_uri` is where tokens are fetched"
+    )
+    fcm_base_url: str = setting("https://fcm.googleapis.com", "where FCM messages go")
+    apns_key_file: Path | None = setting(None, "Apple signing key (.p8)")
+    apns_key_id: str = setting("", "its key id")
+    apns_team_id: str = setting("", "the team it belongs to")
+    apns_topic: str = setting("", "bundle id of the app")
+    apns_base_url: str = setting("https://api.push.apple.com", "where APNs requests go")
+    apns_ca_file: Path | None = setting(None, "authority to trust for that host besides the usual")
+    demo: bool = setting(True, "`scripts/run` plays one request against itself")  # noqa: FBT003
+    workers: int = setting(1, "worker processes that `scripts/run` keeps alive")
+    log_level: str = setting("info", "`debug`, `info`, `warning` or `error`")
+    binding_message_characters: str = setting(
+        " +-_.,:#", "characters a `binding_message` may hold besides ASCII letters and digits"
+    )
+    poll_interval_seconds: int = setting(5, "least time between two polls of one request")
+    request_expiry_default_seconds: int = setting(
+        300, "life of a request that names none, at most 300"
+    )
+    person_requests_per_minute_max: int = setting(5, "requests to one person in a minute")
+    person_open_requests_max: int = setting(5, "unanswered requests of one person")
+    tenant_open_requests_max: int = setting(
+        100_000, "unanswered requests in all; each partition holds its share"
+    )
+    ended_request_retention_seconds: int = setting(
+        900, "how long the record of an ended request can still be read"
+    )
+    access_token_lifetime_seconds: int = setting(
+        86_400, "life of an access token whose resource server sets none"
+    )
+    id_token_lifetime_seconds: int = setting(36_000, "life of an ID token")
+    enrollment_ticket_lifetime_seconds: int = setting(300, "life of an enrolment ticket")
+    request_body_max_bytes: int = setting(65_536, "largest request body that is read")
+    request_deadline_seconds: int = setting(
+        10, "time in which a client must have sent its whole request"
+    )
+    concurrent_requests_max: int = setting(
+        2_000, "requests in work at once; the next is told to come back (503)"
+    )
+
+    @property
+    def queue_url(self) -> str:
+        return self.queue_redis_url or self.redis_url
+
+    def url(self, path: str) -> str:
+        """The public URL of a path given without its leading slash."""
+        return self.issuer + path
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """Read the settings; unknown `NOD_` variables are refused, for they are misspelt ones."""
+    fields = {f"NOD_{field.name.upper()}": field for field in dataclasses.fields(Settings)}
+    unknown = sorted(name for name in environ if name.startswith("NOD_") and name not in fields)
+    if unknown:
+        raise SettingsError(f"{unknown[0]}: there is no such setting")
+    given = {
+        field.name: _parsed(name, environ[name], field.type)
+        for name, field in fields.items()
+        if environ.get(name, "") != ""
+    }
+    settings = Settings(**given)
+    if not settings.issuer:
+        scheme = "https" if settings.tls_cert_file else "http"
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        settings = dataclasses.replace(settings, issuer=f"{scheme}://{host}:{settings.port}/")
+    _check(settings)
+    return settings
+
+
+def _parsed(name: str, text: str, kind: Any) -> object:  # noqa: ANN401
+    if kind is bool:
+        if text not in {"0", "1"}:
+            raise SettingsError(f"{name}: must be 0 or 1")
+        return text == "1"
+    if kind is int:
+        if not re.fullmatch(r"[0-9]{1,9}", text):
+            raise SettingsError(f"{name}: must be a whole number")
+        return int(text)
+    if kind in (Path, Path | None):
+        return Path(text)
+    return kind(text)
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+_RANGES = {
+    "port": (1, 65_535),
+    "partitions": (1, 4_096),
+    "workers": (0, 64),
+    "poll_interval_seconds": (1, 60),
+    "request_expiry_default_seconds": (1, 300),
+    "person_requests_per_minute_max": (1, 1_000_000),
+    "person_open_requests_max": (1, 1_000),
+    "tenant_open_requests_max": (1, 100_000_000),
+    "ended_request_retention_seconds": (60, 604_800),
+    "access_token_lifetime_seconds": (1, 2_592_000),
+    "id_token_lifetime_seconds": (1, 2_592_000),
+    "enrollment_ticket_lifetime_seconds": (1, 2_592_000),
+    "request_body_max_bytes": (16_384, 1_048_576),
+    "request_deadline_seconds": (1, 300),
+    "concurrent_requests_max": (1, 1_000_000),
+}
+
+
+def _check(settings: Settings) -> None:
+    for name, (least, most) in _RANGES.items():
+        if not least <= getattr(settings, name) <= most:
+            raise SettingsError(f"NOD_{name.upper()}: must be between {least} and {most}")
+    issuer = urlsplit(settings.issuer)
+    if issuer.scheme not in {"http", "https"} or not issuer.hostname:
+        raise SettingsError("NOD_ISSUER: must be an absolute http or https URL")
+    if issuer.query or issuer.fragment or issuer.username or not settings.issuer.endswith("/"):
+        raise SettingsError("NOD_ISSUER: must end with a slash and have no query or fragment")
+    if issuer.path != "/":
+        raise SettingsError("NOD_ISSUER: must be the root of its host")
+    if issuer.scheme == "http" and not is_loopback(issuer.hostname):
+        raise SettingsError("NOD_ISSUER: must be https unless its host is a loopback one")
+    if settings.secret_key and len(settings.secret_key) < 32:  # noqa: PLR2004
+        raise SettingsError("NOD_SECRET_KEY: must have at least 32 characters")
+    if bool(settings.tls_cert_file) != bool(settings.tls_key_file):
+        raise SettingsError("NOD_TLS_KEY_FILE: a certificate and its key are set together")
+    if bool(settings.bootstrap_client_id) != bool(settings.bootstrap_client_secret):
+        raise SettingsError("NOD_BOOTSTRAP_CLIENT_SECRET: set together with its client id")
+    if settings.apns_key_file and not (
+        settings.apns_key_id and settings.apns_team_id and settings.apns_topic
+    ):
+        raise SettingsError("NOD_APNS_KEY_FILE: needs NOD_APNS_KEY_ID, _TEAM_ID and _TOPIC")
+    for name in ("tls_cert_file", "tls_key_file", "fcm_credentials_file", "apns_key_file",
+                 "apns_ca_file"):
+        path = getattr(settings, name)
+        if path is not None and not path.is_file():
+            raise SettingsError(f"NOD_{name.upper()}: there is no such file")
+    if settings.log_level not in {"debug", "info", "warning", "error"}:
+        raise SettingsError("NOD_LOG_LEVEL: must be debug, info, warning or error")
+    if any(ord(character) < 0x20 for character in settings.binding_message_characters):  # noqa: PLR2004
+        raise SettingsError("NOD_BINDING_MESSAGE_CHARACTERS: holds a control character")

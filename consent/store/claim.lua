@@ -1,0 +1,31 @@
+-- Claim the notification of one consent under a lease: pending, owed, and leased to nobody?
+--
+-- The lease is the outbox entry itself, moved into the future: a worker that dies lets it come
+-- due again. A first attempt may be claimed at once; every later one when it is due.
+--
+-- KEYS  1 consent  2 outbox  3 the prefix 'P:addresses:'
+-- ARGV  1 consent_id  2 lease in ms  3 state in which a person is notified
+-- Reply {'nothing'} | {'leased'}
+--       | {'claimed', attempt, created_at, expires_at, now, person_id, device_id, address, ...}
+
+local due = redis.call('ZSCORE', KEYS[2], ARGV[1])
+if not due then return {'nothing'} end
+local now = now_ms()
+local c = redis.call('HMGET', KEYS[1], 'state', 'expires_at', 'attempts', 'person', 'created_at')
+if c[1] ~= ARGV[3] or now >= tonumber(c[2]) then
+  redis.call('ZREM', KEYS[2], ARGV[1])
+  return {'nothing'}
+end
+if tonumber(c[3]) > 0 and now < tonumber(due) then return {'leased'} end
+
+local attempt = redis.call('HINCRBY', KEYS[1], 'attempts', 1)
+redis.call('ZADD', KEYS[2], now + ARGV[2], ARGV[1])
+local claimed = {'claimed', attempt, c[5], c[2], now, c[4]}
+local addresses = redis.call('HGETALL', KEYS[3] .. c[4])
+for i = 1, #addresses, 2 do
+  if redis.call('HEXISTS', KEYS[1], 'told:' .. addresses[i]) == 0 then
+    table.insert(claimed, addresses[i])
+    table.insert(claimed, addresses[i + 1])
+  end
+end
+return claimed

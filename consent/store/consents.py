@@ -1,0 +1,249 @@
+"""Consents: the life of a request, one method a script."""
+
+import secrets
+from typing import NamedTuple
+
+from consent import policy
+from consent.lifecycle import Event, State, row
+from consent.settings import Settings
+from consent.store.connections import Redis
+from consent.store.keys import Partition, partitions
+
+_PENDING = State.PENDING.value
+_REDEEM_FROM, _REDEEM_TO = row(Event.REDEEM)
+_GIVE_UP_FROM, _GIVE_UP_TO = row(Event.GIVE_UP)
+_PROCESS = secrets.token_urlsafe(6)
+
+
+class Refused(NamedTuple):
+    """Why a request was not accepted, and after how many milliseconds it might be."""
+
+    why: str  # unknown_user, blocked, no_device, too_many_recent, too_many_open, tenant_full
+    wait_ms: int = 0
+
+
+class Polled(NamedTuple):
+    """
+    Where a polled request stands: `outcome` is unknown, pending, slow_down, denied, unreachable,
+    expired, spent, refused or granted; what follows is there when it is granted.
+    """
+
+    outcome: str
+    interval_seconds: int = 0
+    request: bytes = b""
+    person_id: str = ""
+    user: bytes = b""
+    decided_at_ms: int = 0
+    redeemed_at_ms: int = 0
+    jti: str = ""
+
+
+class Claim(NamedTuple):
+    """The lease of a notification and whom it is for."""
+
+    consent_id: str
+    person_id: str
+    attempt: int
+    created_at_ms: int
+    expires_at_ms: int
+    now_ms: int
+    addresses: list[tuple[str, bytes]]  # device_id, push address (JSON)
+
+
+class Attempt(NamedTuple):
+    """What became of one push: a row for the administrator, and what it means for the outbox."""
+
+    device_id: str
+    outcome: str  # delivered, unregistered, retry or rejected
+    address: bytes
+    provider: str
+    fact: bytes
+
+
+class Question(NamedTuple):
+    """What a phone fetched: `outcome` is question, or the reason there is none."""
+
+    outcome: str
+    request: bytes = b""
+    created_at_ms: int = 0
+    expires_at_ms: int = 0
+
+
+class PendingConsent(NamedTuple):
+    consent_id: str
+    created_at_ms: int
+    expires_at_ms: int
+
+
+class Consents:
+    def __init__(self, redis: Redis, settings: Settings) -> None:
+        self._redis = redis
+        self._settings = settings
+        self._operations = 0
+        self._partition_open_max = -(-settings.tenant_open_requests_max // settings.partitions)
+
+    def _operation_id(self) -> str:
+        """Names one call, so that its script knows it when a lost reply has it sent again."""
+        self._operations += 1
+        return f"{_PROCESS}{self._operations:x}"
+
+    async def accept(
+        self,
+        *,
+        consent_id: str,
+        client_id: str,
+        person_id: str,
+        request: bytes,
+        life_seconds: int,
+    ) -> Refused | None:
+        """Accept a request, counted and owed in the same step; None when it was accepted."""
+        p, settings = Partition.of(consent_id), self._settings
+        reply = await self._redis.run(
+            "accept",
+            [p.consent(consent_id), p.person(person_id), p.addresses(person_id),
+             p.open(person_id), p.recent(person_id), p.opened, p.outbox],
+            consent_id, client_id, person_id, request, life_seconds,
+            settings.poll_interval_seconds, settings.person_requests_per_minute_max,
+            settings.person_open_requests_max, self._partition_open_max,
+            settings.ended_request_retention_seconds, policy.SWEEP_AFTER_MS, _PENDING,
+        )
+        if reply[0] == b"accepted":
+            return None
+        return Refused(reply[0].decode(), *reply[1:])
+
+    async def poll(self, consent_id: str, client_id: str) -> Polled:
+        """One poll of an authenticated client, paced; claims the redemption when there is one."""
+        p = Partition.of(consent_id)
+        reply = await self._redis.run(
+            "poll", [p.consent(consent_id), p.person()],
+            client_id, self._operation_id(), _REDEEM_FROM, _REDEEM_TO, secrets.token_urlsafe(16),
+            policy.EARLY_POLL_ALLOWANCE_MS, policy.SLOW_DOWN_SECONDS,
+            policy.POLL_INTERVAL_SECONDS_MAX, policy.CLAIM_ALONE_MS, policy.CLAIM_REPEATABLE_MS,
+        )
+        match reply:
+            case [b"granted", request, person_id, user, decided_at, redeemed_at, jti]:
+                return Polled("granted", 0, request, person_id.decode(), user, int(decided_at),
+                              int(redeemed_at), jti.decode())
+            case [b"slow_down", interval]:
+                return Polled("slow_down", int(interval))
+            case [outcome]:
+                return Polled(outcome.decode())
+        raise AssertionError(f"poll.lua replied {reply[0]}")
+
+    async def delivered(self, consent_id: str, jti: str) -> None:
+        """The token response has left: nobody redeems this again."""
+        await self._redis.run("delivered", [Partition.of(consent_id).consent(consent_id)], jti)
+
+    async def due(self, partition: Partition, most: int) -> list[str]:
+        """Consents of a partition whose notification is owed and leased to nobody."""
+        reply = await self._redis.run("due", [partition.outbox], most)
+        return [consent_id.decode() for consent_id in reply]
+
+    async def claim(self, consent_id: str) -> Claim | None:
+        """Lease the notification of a consent, None when there is nothing to do for it."""
+        p = Partition.of(consent_id)
+        reply = await self._redis.run(
+            "claim", [p.consent(consent_id), p.outbox, p.addresses()],
+            consent_id, policy.LEASE_MS, _PENDING,
+        )
+        if reply[0] != b"claimed":
+            return None
+        _, attempt, created_at, expires_at, now, person_id, *addresses = reply
+        return Claim(
+            consent_id, person_id.decode(), attempt, int(created_at), int(expires_at), now,
+            [(device.decode(), address)
+             for device, address in zip(addresses[::2], addresses[1::2], strict=True)],
+        )
+
+    async def report(self, claim: Claim, attempts: list[Attempt], retry_in_ms: int) -> str:
+        """Record what became of a claim's pushes; the reply says what is owed now."""
+        p = Partition.of(claim.consent_id)
+        flat: list[str | bytes] = []
+        for attempt in attempts:
+            flat += attempt
+        reply: bytes = await self._redis.run(
+            "report",
+            [p.consent(claim.consent_id), p.attempts(claim.consent_id), p.outbox, p.opened,
+             p.stats, p.addresses(), p.open()],
+            claim.consent_id, claim.attempt, retry_in_ms, _GIVE_UP_FROM, _GIVE_UP_TO, *flat,
+        )
+        return reply.decode()
+
+    async def fetch(
+        self, *, consent_id: str, person_id: str, device_id: str, thumbprint: str, proof: str
+    ) -> Question:
+        """What a device is asked; uses up the proof (`proof` is its digest)."""
+        p = Partition.of(person_id)
+        reply = await self._redis.run(
+            "fetch",
+            [p.consent(consent_id), p.devices(person_id), p.proof(proof), p.stats],
+            person_id, device_id, thumbprint, policy.PROOF_REMEMBERED_MS, self._operation_id(),
+            _PENDING,
+        )
+        if reply[0] != b"question":
+            return Question(reply[0].decode())
+        return Question("question", reply[1], int(reply[2]), int(reply[3]))
+
+    async def pending(
+        self, *, person_id: str, device_id: str, thumbprint: str, proof: str
+    ) -> list[PendingConsent] | str:
+        """What a device's person has not answered, newest first, or why it may not know."""
+        p = Partition.of(person_id)
+        reply = await self._redis.run(
+            "pending",
+            [p.devices(person_id), p.proof(proof), p.open(person_id), p.consent()],
+            device_id, thumbprint, policy.PROOF_REMEMBERED_MS, self._operation_id(),
+            policy.PENDING_LISTED_MAX,
+        )
+        if reply[0] != b"pending":
+            return str(reply[0].decode())
+        return [
+            PendingConsent(consent_id.decode(), int(created_at), int(expires_at))
+            for consent_id, created_at, expires_at
+            in zip(reply[2::3], reply[3::3], reply[4::3], strict=True)
+        ]
+
+    async def answer(
+        self,
+        *,
+        consent_id: str,
+        person_id: str,
+        device_id: str,
+        thumbprint: str,
+        event: Event,
+        fact: bytes,
+    ) -> str:
+        """Apply a device's verified answer; the reply says whether it is the one that counts."""
+        p = Partition.of(person_id)
+        source, target = row(event)
+        follows = _REDEEM_TO if target == _REDEEM_FROM else target
+        reply = await self._redis.run(
+            "answer",
+            [p.consent(consent_id), p.devices(person_id), p.person(person_id), p.open(person_id),
+             p.opened, p.outbox, p.stats, p.attempts(consent_id)],
+            consent_id, person_id, device_id, thumbprint, source, target, fact, follows,
+        )
+        return str(reply[0].decode())
+
+    async def read(self, consent_id: str) -> tuple[dict[str, bytes], list[bytes]] | None:
+        """A consent's fields and its facts ("<ms> <JSON>" each), for an administrator."""
+        p = Partition.of(consent_id)
+        fields, facts = (
+            await self._redis.execute("HGETALL", p.consent(consent_id)),
+            await self._redis.execute("LRANGE", p.attempts(consent_id), 0, -1),
+        )
+        if not fields:
+            return None
+        names = [name.decode() for name in fields[::2]]
+        return dict(zip(names, fields[1::2], strict=True)), facts
+
+    async def stats(self) -> dict[str, int]:
+        """Counters of all partitions, added up."""
+        total: dict[str, int] = {}
+        for partition in partitions(self._settings.partitions):
+            flat = await self._redis.execute("HGETALL", partition.stats)
+            for name, count in zip(flat[::2], flat[1::2], strict=True):
+                total[name.decode()] = total.get(name.decode(), 0) + int(count)
+        return total
+
+

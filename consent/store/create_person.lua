@@ -1,0 +1,10 @@
+-- A new person.
+--
+-- KEYS  1 person
+-- ARGV  1 user (JSON)
+-- Reply 'created' | 'exists'
+
+local known = redis.call('HGET', KEYS[1], 'user')
+if known and known ~= ARGV[1] then return 'exists' end
+redis.call('HSET', KEYS[1], 'user', ARGV[1])
+return 'created'

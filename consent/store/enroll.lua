@@ -1,0 +1,21 @@
+-- Enrol a device with a one-time ticket.
+--
+-- An address another device of the person had moves to this one: it is the same phone again.
+--
+-- KEYS  1 ticket  2 person  3 devices  4 addresses
+-- ARGV  1 person_id  2 device_id  3 record (thumbprint and JSON)  4 address (JSON)
+--       5 kind and value of the address  6 devices of one person, at most
+-- Reply {'enrolled', user} | {'unknown_ticket'} | {'used_ticket'} | {'too_many_devices'}
+
+local ticket = redis.call('HMGET', KEYS[1], 'person', 'used_by')
+if ticket[1] ~= ARGV[1] then return {'unknown_ticket'} end
+local user = redis.call('HGET', KEYS[2], 'user')
+if not user then return {'unknown_ticket'} end
+if ticket[2] == ARGV[2] then return {'enrolled', user} end  -- the same call, repeated
+if ticket[2] then return {'used_ticket'} end
+if redis.call('HLEN', KEYS[3]) >= tonumber(ARGV[6]) then return {'too_many_devices'} end
+
+redis.call('HSET', KEYS[1], 'used_by', ARGV[2])
+take_address(KEYS[4], ARGV[2], ARGV[4], ARGV[5])
+redis.call('HSET', KEYS[3], ARGV[2], ARGV[3])
+return {'enrolled', user}

@@ -1,0 +1,72 @@
+"""The names of the keys; their contents are described in the package's docstring."""
+
+from consent.identifiers import partition_of
+
+CLIENTS = "nod:{directory}:clients"
+RESOURCE_SERVERS = "nod:{directory}:resource_servers"
+CLIENT_GRANTS = "nod:{directory}:client_grants"
+KEYS = "nod:{directory}:keys"
+FACTS = "nod:{directory}:facts"
+WORKERS = "nod:{directory}:workers"
+CHANGES = "nod:directory"
+
+
+class Partition:
+    """The keys of one partition: `Partition.of(identifier)`."""
+
+    __slots__ = ("prefix",)
+    _all: dict[str, "Partition"] = {}  # noqa: RUF012 - a cache of at most 4096 values
+
+    def __init__(self, digits: str) -> None:
+        self.prefix = f"nod:{{{digits}}}"
+
+    @classmethod
+    def of(cls, identifier: str) -> "Partition":
+        digits = partition_of(identifier)
+        known = cls._all.get(digits)
+        if known is None:
+            known = cls._all[digits] = cls(digits)
+        return known
+
+    @property
+    def outbox(self) -> str:
+        return self.prefix + ":outbox"
+
+    @property
+    def opened(self) -> str:
+        return self.prefix + ":opened"
+
+    @property
+    def stats(self) -> str:
+        return self.prefix + ":stats"
+
+    def consent(self, consent_id: str = "") -> str:
+        return f"{self.prefix}:consent:{consent_id}"
+
+    def attempts(self, consent_id: str) -> str:
+        return f"{self.prefix}:attempts:{consent_id}"
+
+    def open(self, person_id: str = "") -> str:
+        return f"{self.prefix}:open:{person_id}"
+
+    def recent(self, person_id: str) -> str:
+        return f"{self.prefix}:recent:{person_id}"
+
+    def person(self, person_id: str = "") -> str:
+        return f"{self.prefix}:person:{person_id}"
+
+    def devices(self, person_id: str) -> str:
+        return f"{self.prefix}:devices:{person_id}"
+
+    def addresses(self, person_id: str = "") -> str:
+        return f"{self.prefix}:addresses:{person_id}"
+
+    def ticket(self, digest: str) -> str:
+        return f"{self.prefix}:ticket:{digest}"
+
+    def proof(self, digest: str) -> str:
+        return f"{self.prefix}:proof:{digest}"
+
+
+def partitions(count: int) -> list[Partition]:
+    return [Partition.of(f"{number:03x}") for number in range(count)]

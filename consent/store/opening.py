@@ -1,0 +1,58 @@
+"""The store, opened: what both shells stand on."""
+
+import asyncio
+import dataclasses
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+
+from consent.errors import TemporarilyUnavailable
+from consent.seal import Seal
+from consent.settings import Settings, SettingsError
+from consent.store.connections import Redis, open_redis
+from consent.store.consents import Consents
+from consent.store.directory import Directory
+from consent.store.people import People
+from consent.store.secret_key import secret_key
+
+log = structlog.get_logger()
+T = TypeVar("T")
+WAIT_SECONDS = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Store:
+    redis: Redis
+    seal: Seal
+    consents: Consents
+    people: People
+    directory: Directory
+
+    async def aclose(self) -> None:
+        await self.redis.aclose()
+
+
+async def open_store(settings: Settings) -> Store:
+    """Open the store, waiting for a Redis that is away. Raises SettingsError."""
+    if not settings.redis_url:
+        raise SettingsError("NOD_REDIS_URL: is needed; scripts/run sets it up")
+    seal = Seal(secret_key(settings))
+    redis = await _patiently(lambda: open_redis(settings.redis_url))
+    store = Store(redis, seal, Consents(redis, settings), People(redis), Directory(redis))
+    # A person's partition follows from their id and this number: it can never change.
+    wanted = str(settings.partitions)
+    fixed = await _patiently(lambda: store.directory.fix("partitions", wanted))
+    if fixed != wanted:
+        await store.aclose()
+        raise SettingsError(f"NOD_PARTITIONS: was {fixed} at the first start and stays so")
+    return store
+
+
+async def _patiently(attempt: Callable[[], Awaitable[T]]) -> T:
+    while True:
+        try:
+            return await attempt()
+        except TemporarilyUnavailable as error:
+            log.warning("waiting_for_redis", detail=error.detail)
+            await asyncio.sleep(WAIT_SECONDS)

@@ -1,0 +1,123 @@
+"""People and their devices: one method a step, each decided in Redis."""
+
+from consent import policy
+from consent.identifiers import digest
+from consent.lifecycle import Event, row
+from consent.store.connections import Redis
+from consent.store.keys import Partition
+
+_OPEN, _ENDED = row(Event.GIVE_UP)
+THUMBPRINT_CHARACTERS = 43
+
+
+class People:
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def create(self, person_id: str, user: bytes) -> bool:
+        """False when the person is there already."""
+        key = Partition.of(person_id).person(person_id)
+        return bool(await self._redis.run("create_person", [key], user) == b"created")
+
+    async def read(self, person_id: str) -> bytes | None:
+        key = Partition.of(person_id).person(person_id)
+        user: bytes | None = await self._redis.execute("HGET", key, "user")
+        return user
+
+    async def remove(self, person_id: str) -> bool:
+        """Forget a person and their devices, and end what they were asked."""
+        p = Partition.of(person_id)
+        reply = await self._redis.run(
+            "remove_person",
+            [p.person(person_id), p.devices(person_id), p.addresses(person_id),
+             p.recent(person_id)],
+            p.prefix, person_id, _OPEN, _ENDED,
+        )
+        return bool(reply)
+
+    async def create_ticket(self, ticket: str, person_id: str, life_ms: int) -> bool:
+        """False when there is no such person."""
+        p = Partition.of(person_id)
+        reply = await self._redis.run(
+            "create_ticket", [p.ticket(digest(ticket)), p.person(person_id)], person_id, life_ms
+        )
+        return bool(reply == b"created")
+
+    async def person_of_ticket(self, ticket: str) -> str | None:
+        key = Partition.of(ticket).ticket(digest(ticket))
+        person_id: bytes | None = await self._redis.execute("HGET", key, "person")
+        return person_id.decode() if person_id else None
+
+    async def enroll(
+        self,
+        *,
+        ticket: str,
+        person_id: str,
+        device_id: str,
+        thumbprint: str,
+        record: bytes,
+        address: bytes,
+        address_name: bytes,
+    ) -> tuple[str, bytes]:
+        """
+        Use a ticket up for a device. Replies `enrolled` and the user (JSON), or
+        `unknown_ticket`, `used_ticket`, `too_many_devices`.
+        """
+        p = Partition.of(person_id)
+        reply = await self._redis.run(
+            "enroll",
+            [p.ticket(digest(ticket)), p.person(person_id), p.devices(person_id),
+             p.addresses(person_id)],
+            person_id, device_id, thumbprint.encode() + record, address, address_name,
+            policy.DEVICES_OF_A_PERSON_MAX,
+        )
+        return reply[0].decode(), reply[1] if len(reply) > 1 else b""
+
+    async def device(self, person_id: str, device_id: str) -> tuple[str, bytes] | None:
+        """The thumbprint of a device's key and its record (JSON)."""
+        key = Partition.of(person_id).devices(person_id)
+        stored = await self._redis.execute("HGET", key, device_id)
+        return _split(stored) if stored else None
+
+    async def devices(self, person_id: str) -> dict[str, tuple[bytes, bytes | None]]:
+        """Every device of a person: its record and, while it is thought alive, its address."""
+        p = Partition.of(person_id)
+        records = await self._redis.execute("HGETALL", p.devices(person_id))
+        addresses = await self._redis.execute("HGETALL", p.addresses(person_id))
+        alive = dict(zip(addresses[::2], addresses[1::2], strict=True))
+        return {
+            device_id.decode(): (_split(stored)[1], alive.get(device_id))
+            for device_id, stored in zip(records[::2], records[1::2], strict=True)
+        }
+
+    async def change_device(
+        self,
+        *,
+        person_id: str,
+        device_id: str,
+        thumbprint: str,
+        read: bytes,
+        record: bytes,
+        address: bytes = b"",
+        address_name: bytes = b"",
+    ) -> bool:
+        """Replace a device's record if it is still the one that was read."""
+        p = Partition.of(person_id)
+        prefix = thumbprint.encode()
+        reply = await self._redis.run(
+            "change_device", [p.devices(person_id), p.addresses(person_id)],
+            device_id, prefix + read, prefix + record, address, address_name,
+        )
+        return bool(reply == b"changed")
+
+    async def remove_device(self, person_id: str, device_id: str) -> bool:
+        p = Partition.of(person_id)
+        reply = await self._redis.run(
+            "remove_device", [p.devices(person_id), p.addresses(person_id)],
+            device_id, p.prefix, person_id, _OPEN, _ENDED,
+        )
+        return bool(reply)
+
+
+def _split(stored: bytes) -> tuple[str, bytes]:
+    return stored[:THUMBPRINT_CHARACTERS].decode(), stored[THUMBPRINT_CHARACTERS:]

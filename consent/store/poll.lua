@@ -1,0 +1,58 @@
+-- A poll by an authenticated client: where the request stands, its pacing, and the claim of the
+-- one redemption.
+--
+-- A redemption is claimed here and delivered by the API. Until `delivered.lua` has marked it
+-- delivered, a claim whose process died may be taken up again after a moment, by the same client,
+-- with the same `jti` and time: the same token set, never a second one.
+--
+-- KEYS  1 consent  2 any key of the partition's prefix 'P:person:'
+-- ARGV  1 client_id  2 operation id  3 state that is redeemed  4 state it becomes  5 jti
+--       6 ms a poll may be early  7 seconds added by an early poll  8 largest interval in seconds
+--       9 ms a claim is left alone  10 ms a claim may be taken up again
+-- Reply {'unknown'} | {'pending'} | {'slow_down', interval} | {'denied'} | {'unreachable'}
+--       | {'expired'} | {'spent'} | {'refused'}
+--       | {'granted', request, person_id, user, decided_at, redeemed_at, jti}
+
+local c = redis.call('HMGET', KEYS[1], 'state', 'client', 'expires_at', 'interval',
+  'next_poll_at', 'last_op', 'person', 'redeemed_at', 'claimed_at', 'delivered_at')
+local state = c[1]
+if not state or c[2] ~= ARGV[1] then return {'unknown'} end
+local now = now_ms()
+local repeated = c[6] == ARGV[2]
+
+local function granted()
+  local facts = redis.call('HMGET', KEYS[1], 'request', 'person', 'decided_at', 'redeemed_at', 'jti')
+  local user = redis.call('HGET', KEYS[2] .. facts[2], 'user')
+  return {'granted', facts[1], facts[2], user, facts[3], facts[4], facts[5]}
+end
+
+if state == ARGV[4] then
+  if c[10] then return {'spent'} end
+  if not person_stands(KEYS[2] .. c[7]) then return {'refused'} end
+  if repeated then return granted() end
+  if now < c[9] + ARGV[9] then return {'slow_down', c[4]} end
+  if now >= c[8] + ARGV[10] then return {'spent'} end
+  redis.call('HSET', KEYS[1], 'claimed_at', now, 'last_op', ARGV[2])
+  return granted()
+end
+
+if state == 'denied' or state == 'unreachable' then return {state} end
+if now >= tonumber(c[3]) then return {'expired'} end
+
+if state == ARGV[3] then
+  if not person_stands(KEYS[2] .. c[7]) then return {'refused'} end
+  redis.call('HSET', KEYS[1], 'state', ARGV[4], 'redeemed_at', now, 'claimed_at', now,
+    'jti', ARGV[5], 'last_op', ARGV[2])
+  return granted()
+end
+
+local interval = tonumber(c[4])
+if repeated then return {'pending'} end
+if c[5] and now + ARGV[6] < tonumber(c[5]) then
+  interval = math.min(interval + ARGV[7], tonumber(ARGV[8]))
+  redis.call('HSET', KEYS[1], 'interval', interval, 'next_poll_at', now + interval * 1000,
+    'last_op', ARGV[2])
+  return {'slow_down', tostring(interval)}
+end
+redis.call('HSET', KEYS[1], 'next_poll_at', now + interval * 1000, 'last_op', ARGV[2])
+return {'pending'}

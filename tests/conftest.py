@@ -1,0 +1,24 @@
+"""A real Redis and a whole Nod, one of each for every test process."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.nod import Nod
+from tests.support.redis_server import RedisServer
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path_factory.mktemp("redis")).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def nod(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nod]:
+    """Shared: a test brings its own people and clients, and disturbs nobody else's."""
+    running = Nod(redis_server.url, Path(tmp_path_factory.mktemp("nod"))).start()
+    yield running
+    running.stop()

@@ -1,0 +1,1 @@
+"""The job shell: claims what the outbox owes, sends it, records what became of it."""

@@ -1,0 +1,167 @@
+"""
+`python -m workers`: RQ in the main thread, an event loop for the sending beside it.
+
+One queue, no fork: RQ's recovery is not relied on (the sweeper is), and a fork would open a new
+connection to Apple for every push. Any end of this process is for its supervisor to repair.
+"""
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+import sys
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import redis
+import structlog
+from rq import Queue, SimpleWorker
+from rq.serializers import JSONSerializer
+
+from consent import jobs, logs, policy
+from consent.settings import Settings, SettingsError, load
+from consent.store.opening import open_store
+from workers.apns import ApnsSender
+from workers.fcm import FcmSender
+from workers.jobs import AllowedJob, work_with
+from workers.notifier import Notifier, Sender
+from workers.sweeper import sweep_forever
+
+SETTLE_SECONDS = 10
+WORKER_TTL_SECONDS = 60
+MAINTENANCE_SECONDS = 60
+
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def senders(settings: Settings) -> AsyncIterator[dict[str, Sender]]:
+    """The providers that are configured, by name."""
+    opened: dict[str, ApnsSender | FcmSender] = {}
+    if settings.apns_key_file:
+        opened["apns"] = ApnsSender(
+            key_file=settings.apns_key_file,
+            key_id=settings.apns_key_id,
+            team_id=settings.apns_team_id,
+            topic=settings.apns_topic,
+            base_url=settings.apns_base_url,
+            ca_file=settings.apns_ca_file,
+            timeout_seconds=policy.SEND_TIMEOUT_SECONDS,
+        )
+    if settings.fcm_credentials_file:
+        opened["fcm"] = FcmSender(
+            credentials_file=settings.fcm_credentials_file,
+            base_url=settings.fcm_base_url,
+            timeout_seconds=policy.SEND_TIMEOUT_SECONDS,
+        )
+    if not opened:
+        log.warning("no_provider_configured")
+    try:
+        yield dict(opened)
+    finally:
+        for sender in opened.values():
+            await sender.aclose()
+
+
+class Sending(threading.Thread):
+    """The event loop of this process: sender, sweeper and what jobs hand over."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        super().__init__(name="sending", daemon=True)
+        self._settings = settings
+        self._worker = name
+        self.failure: BaseException | None = None
+        self.ready = threading.Event()
+        self._stop: asyncio.Event
+        self._loop: asyncio.AbstractEventLoop
+
+    def run(self) -> None:
+        try:
+            asyncio.run(self._run())
+        except BaseException as error:  # noqa: BLE001 - the main thread ends the process with it
+            self.failure = error
+            if self.ready.is_set():  # a worker that cannot send must not look alive
+                log.error("sending_failed", error=type(error).__name__, exc_info=error)
+                os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            self.ready.set()
+
+    async def _run(self) -> None:
+        settings = self._settings
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        store = await open_store(settings)
+        try:
+            async with senders(settings) as by_provider:
+                notifier = Notifier(
+                    consents=store.consents,
+                    seal=store.seal,
+                    issuer=settings.issuer,
+                    senders=by_provider,
+                )
+                work_with(self._loop, notifier)
+                sweeping = asyncio.create_task(
+                    sweep_forever(
+                        consents=store.consents, directory=store.directory, notifier=notifier,
+                        partition_count=settings.partitions, worker=self._worker,
+                    )
+                )
+                self.ready.set()
+                stopping = asyncio.create_task(self._stop.wait())
+                await asyncio.wait({sweeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if sweeping.done():
+                    sweeping.result()  # a defect in the sweeper ends the worker, loudly
+                sweeping.cancel()
+                async with asyncio.timeout(SETTLE_SECONDS):
+                    await notifier.settle()
+        finally:
+            await store.aclose()
+
+    def stop(self) -> None:
+        """Finish what is being sent, then end."""
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self.join(SETTLE_SECONDS + 1)
+
+
+def main() -> int:
+    try:
+        settings = load(os.environ)
+        logs.configure(settings.log_level, "worker")
+        name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}".replace(".", "-")
+        sending = Sending(settings, name)
+        sending.start()
+        sending.ready.wait()
+        if sending.failure is not None:
+            raise sending.failure
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    _work(settings, name)
+    if sending.failure is not None:
+        return 1
+    sending.stop()
+    return 0
+
+
+def _work(settings: Settings, name: str) -> None:
+    """RQ's loop, until it is told to stop or loses its Redis for good."""
+    connection = redis.Redis.from_url(settings.queue_url)
+    queue = Queue(
+        jobs.QUEUE, connection=connection, serializer=JSONSerializer, job_class=AllowedJob
+    )
+    worker = SimpleWorker(
+        [queue],
+        name=name,
+        connection=connection,
+        serializer=JSONSerializer,
+        job_class=AllowedJob,
+        worker_ttl=WORKER_TTL_SECONDS,
+        maintenance_interval=MAINTENANCE_SECONDS,
+        log_job_description=False,
+    )
+    worker.work(logging_level="WARNING")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

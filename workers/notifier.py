@@ -1,0 +1,163 @@
+"""
+Sends what is owed: claims a consent's notification, rings every device, records each outcome.
+
+All of it runs on one event loop that lives as long as the process, so that provider connections
+stay warm. What decides whether anything is owed is the claim, in Redis; asking twice is harmless.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Protocol
+
+import msgspec
+import structlog
+
+from consent import policy
+from consent.device import address_of
+from consent.errors import TemporarilyUnavailable
+from consent.push import Address, Push
+from consent.seal import Seal
+from consent.store.consents import Attempt, Claim, Consents
+from consent.transaction import notification
+from workers.outcome import Delivered, Outcome, Rejected, RetryAfter, Unregistered
+
+log = structlog.get_logger()
+IN_WORK_MAX = 1_000
+REPORT_ATTEMPTS = 5
+
+
+class Sender(Protocol):
+    """A provider: a push to an outcome; it raises for no fault of the network's."""
+
+    async def send(self, push: Push) -> Outcome: ...
+
+
+class Notifier:
+    def __init__(
+        self,
+        *,
+        consents: Consents,
+        seal: Seal,
+        issuer: str,
+        senders: dict[str, Sender],
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """`senders` by provider (`apns`, `fcm`); one that is not configured is not there."""
+        self._consents = consents
+        self._seal = seal
+        self._issuer = issuer
+        self._senders = senders
+        self._jitter = jitter
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._room = asyncio.Semaphore(IN_WORK_MAX)
+
+    async def notify(self, consent_ids: Iterable[str]) -> None:
+        """Start on each as soon as there is room; sending goes on after this returns."""
+        for consent_id in consent_ids:
+            await self._room.acquire()
+            self._begin(self._deliver(consent_id))
+
+    async def settle(self) -> None:
+        """Wait for what is being sent."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._room.release()
+        if not task.cancelled() and (error := task.exception()):
+            log.error("notification_failed", error=type(error).__name__, exc_info=error)
+
+    async def _deliver(self, consent_id: str) -> None:
+        try:
+            claim = await self._consents.claim(consent_id)
+        except TemporarilyUnavailable:
+            return  # still owed; the sweeper asks again
+        if claim is None:
+            return
+        outcomes = await asyncio.gather(
+            *[self._ring(claim, device_id, address) for device_id, address in claim.addresses]
+        )
+        retry_in_ms = self._retry_in_ms(claim, outcomes)
+        attempts = [
+            _attempt(claim, device_id, address, outcome)
+            for (device_id, address), outcome in zip(claim.addresses, outcomes, strict=True)
+        ]
+        await self._report(claim, attempts, retry_in_ms)
+
+    async def _ring(self, claim: Claim, device_id: str, stored: bytes) -> Outcome:
+        address = address_of(stored)
+        sender = self._senders.get(provider_of(address))
+        if sender is None:
+            return Rejected("provider_not_configured")
+        left_ms = claim.expires_at_ms - claim.now_ms
+        push = Push(
+            address=address,
+            notification=notification(
+                seal=self._seal, issuer=self._issuer, consent_id=claim.consent_id,
+                device_id=device_id, created_at_ms=claim.created_at_ms,
+                expires_at_ms=claim.expires_at_ms,
+            ),
+            collapse_id=claim.consent_id,
+            expires_at_seconds=claim.expires_at_ms // 1_000,
+            lifetime_seconds=max(1, left_ms // 1_000),
+        )
+        outcome = await sender.send(push)
+        if isinstance(outcome, Unregistered) and _outdated(outcome, address):
+            return RetryAfter(None, "outdated_death_notice")
+        return outcome
+
+    def _retry_in_ms(self, claim: Claim, outcomes: list[Outcome]) -> int:
+        """Our schedule with jitter, or the provider's advice where that is longer."""
+        steps = policy.RETRY_AFTER_SECONDS
+        step = steps[min(claim.attempt, len(steps)) - 1]
+        wait = step * (0.8 + 0.4 * self._jitter())
+        advised = [
+            outcome.seconds
+            for outcome in outcomes
+            if isinstance(outcome, RetryAfter) and outcome.seconds is not None
+        ]
+        return int(max([wait, *advised]) * 1_000)
+
+    async def _report(self, claim: Claim, attempts: list[Attempt], retry_in_ms: int) -> None:
+        for attempt in range(REPORT_ATTEMPTS):
+            try:
+                verdict = await self._consents.report(claim, attempts, retry_in_ms)
+            except TemporarilyUnavailable:
+                # Unreported, the lease runs out and the push is repeated: harmless, but not free.
+                await asyncio.sleep(0.2 * 2**attempt)
+                continue
+            log.info(
+                "device_notified", consent=claim.consent_id, attempt=claim.attempt,
+                verdict=verdict, outcomes=[a.outcome for a in attempts],
+            )
+            return
+        log.warning("report_lost", consent=claim.consent_id)
+
+
+def provider_of(address: Address) -> str:
+    return "apns" if address.kind == "apns" else "fcm"
+
+
+def _outdated(outcome: Unregistered, address: Address) -> bool:
+    """A death notice older than the registration is about an earlier life of the address."""
+    return outcome.since_ms is not None and outcome.since_ms < address.registered_at_ms
+
+
+def _attempt(claim: Claim, device_id: str, address: bytes, outcome: Outcome) -> Attempt:
+    provider = provider_of(address_of(address))
+    fact = {
+        "event": "push", "attempt": claim.attempt, "device_id": device_id, "provider": provider,
+        "outcome": outcome.word,
+    }
+    if isinstance(outcome, RetryAfter | Rejected):
+        fact["reason"] = outcome.reason
+    if isinstance(outcome, Delivered):
+        fact["message_id"] = outcome.message_id
+    return Attempt(device_id, outcome.word, address, provider, msgspec.json.encode(fact))

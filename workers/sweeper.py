@@ -1,0 +1,40 @@
+"""
+Finds what is owed and nobody has claimed: a job that was lost, a worker that died, a retry.
+
+Runs in every worker. It claims directly instead of enqueueing again, so that it needs nothing
+but the store: a notification survives the loss of RQ's queue, and of RQ's Redis.
+"""
+
+import asyncio
+
+import structlog
+
+from consent.errors import TemporarilyUnavailable
+from consent.store.consents import Consents
+from consent.store.directory import Directory
+from consent.store.keys import partitions
+from workers.notifier import Notifier
+
+log = structlog.get_logger()
+PERIOD_SECONDS = 0.5
+IDS_A_SWEEP_MAX = 200
+
+
+async def sweep_forever(
+    *, consents: Consents, directory: Directory, notifier: Notifier, partition_count: int,
+    worker: str,
+) -> None:
+    """Sweep all partitions, twice a second, and say that this worker is alive."""
+    all_partitions = partitions(partition_count)
+    while True:
+        try:
+            await directory.worker_alive(worker)
+            owed = await asyncio.gather(
+                *[consents.due(partition, IDS_A_SWEEP_MAX) for partition in all_partitions]
+            )
+        except TemporarilyUnavailable as error:
+            log.warning("sweep_failed", detail=error.detail)
+        else:
+            for consent_ids in owed:
+                await notifier.notify(consent_ids)
+        await asyncio.sleep(PERIOD_SECONDS)
