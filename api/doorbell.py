@@ -8,7 +8,7 @@ builds the job, and its commands leave with ours: it never blocks the event loop
 """
 
 import asyncio
-from typing import Any
+from typing import Any, NoReturn
 
 import redis
 import structlog
@@ -23,16 +23,24 @@ log = structlog.get_logger()
 GATHER_SECONDS = 0.02
 
 
+class _Unconnected(redis.ConnectionPool):
+    """RQ is to write commands down; should it want to send one itself, that is a defect."""
+
+    def get_connection(self, *args: object, **kwargs: object) -> NoReturn:
+        raise AssertionError("RQ would have blocked the event loop")
+
+
 class Doorbell:
     """The only place of the API that knows RQ."""
 
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
-        # Never connected: it only holds the commands RQ wants sent.
-        self._commands = redis.Redis()
+        self._commands = redis.Redis(connection_pool=_Unconnected())
         self._queue = Queue(
             jobs.QUEUE, connection=self._commands, serializer=JSONSerializer, is_async=True
         )
+        # RQ would ask the server, and wait for the answer; 6.2 is the least that is supported.
+        self._queue.redis_server_version = (6, 2, 0)
         self._waiting: list[str] = []
         self._due = False
         self._rang_at = float("-inf")
@@ -75,6 +83,8 @@ class Doorbell:
         except TemporarilyUnavailable:
             # The sweeper finds what is owed without the job, a second later.
             log.warning("doorbell_unheard", consents=len(consent_ids))
+        except Exception:
+            log.exception("doorbell_broken", consents=len(consent_ids))
 
     async def depth(self) -> int:
         """Jobs waiting for a worker."""

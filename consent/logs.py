@@ -17,7 +17,7 @@ def configure(level: str, process: str) -> None:
     """Set up this process's log; `process` is api or worker."""
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            _named(process),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
@@ -27,8 +27,15 @@ def configure(level: str, process: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(process=process)
     logging.basicConfig(handlers=[_Lines()], level=logging.WARNING, force=True)
+
+
+def _named(process: str) -> structlog.typing.Processor:
+    def add(_: object, __: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        fields["process"] = process
+        return fields
+
+    return add
 
 
 class _Lines(logging.Handler):

@@ -194,7 +194,7 @@ class Nod:
             f"{self.fcm_url}/messages/{phone.account.push_token}",
             params={"after": after, "wait": wait}, timeout=wait + 10,
         )
-        return list(answer.json())
+        return list(answer.json()["messages"])
 
 
 def answers(url: str) -> bool:
