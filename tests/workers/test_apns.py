@@ -236,11 +236,9 @@ def test_a_connection_closed_while_idle_is_replaced(stage: Stage) -> None:
             sender = stage.sender()
             await send(sender)
             stage.double.connections[0].drop()
-            await asyncio.sleep(0.05)  # the loss reaches the client's socket
 
-            outcomes = [await send(sender), await send(sender)]
-
-            assert isinstance(outcomes[-1], Delivered)
+            await send(sender)  # the one that finds out may be lost
+            assert isinstance(await send(sender), Delivered)
             assert len(stage.double.connections) == 2
 
     asyncio.run(run())
