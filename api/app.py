@@ -36,13 +36,18 @@ def create_app(services: Services) -> Starlette:
         route("/rich-consents/{consent_id}", "rich-consent", device_body, GET=consents.fetch),
         route("/rich-consents", "rich-consents", device_body, GET=consents.pending),
         route(
-            "/appliance-mfa/api/resolve-transaction", "resolve-transaction", device_body,
+            "/appliance-mfa/api/resolve-transaction",
+            "resolve-transaction",
+            device_body,
             POST=device.resolve,
         ),
         route("/appliance-mfa/api/enroll", "enroll", device_body, POST=device.enroll),
         route(
-            "/appliance-mfa/api/device-accounts/{device_id}", "device-accounts", device_body,
-            PATCH=device.change, DELETE=device.leave,
+            "/appliance-mfa/api/device-accounts/{device_id}",
+            "device-accounts",
+            device_body,
+            PATCH=device.change,
+            DELETE=device.leave,
         ),
         route("/.well-known/openid-configuration", "metadata", oauth_body, GET=public.metadata),
         route(

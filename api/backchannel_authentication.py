@@ -82,18 +82,24 @@ def _refusal(refused: Refused, settings: Settings, now: float) -> OAuthError:
             )
         case "too_many_recent":
             return _too_many(
-                "Too many requests to this user", settings.person_requests_per_minute_max,
-                refused.wait_ms, now,
+                "Too many requests to this user",
+                settings.person_requests_per_minute_max,
+                refused.wait_ms,
+                now,
             )
         case "too_many_open":
             return _too_many(
-                "Too many unanswered requests to this user", settings.person_open_requests_max,
-                refused.wait_ms, now,
+                "Too many unanswered requests to this user",
+                settings.person_open_requests_max,
+                refused.wait_ms,
+                now,
             )
         case "tenant_full":
             return _too_many(
-                "Too many unanswered requests", settings.tenant_open_requests_max,
-                refused.wait_ms, now,
+                "Too many unanswered requests",
+                settings.tenant_open_requests_max,
+                refused.wait_ms,
+                now,
             )
     raise AssertionError(f"accept.lua replied {refused.why}")
 

@@ -101,7 +101,9 @@ class DeviceApi:
         ):
             raise DeviceError(409, "enrollment_conflict", "The device was changed meanwhile")
         body: dict[str, object] = {
-            "id": record.device_id, "identifier": record.identifier, "name": record.name,
+            "id": record.device_id,
+            "identifier": record.identifier,
+            "name": record.name,
         }
         if changed.address:
             body["push_credentials"] = {"service": record.service, "token": changed.address.value}

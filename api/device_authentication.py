@@ -100,8 +100,12 @@ async def device_of(services: Services, call: Call) -> KnownDevice:
         return known
     audience = services.settings.url("appliance-mfa/api/device-accounts")
     device_proof.check_device_token(
-        token, key=known.key, device_id=device_id, user_id=known.device.user_id,
-        audiences=(audience, f"{audience}/{device_id}"), now=services.clock(),
+        token,
+        key=known.key,
+        device_id=device_id,
+        user_id=known.device.user_id,
+        audiences=(audience, f"{audience}/{device_id}"),
+        now=services.clock(),
     )
     return known
 

@@ -59,9 +59,7 @@ class Doorbell:
         self._rang_at = asyncio.get_running_loop().time()
         waiting, self._waiting = self._waiting, []
         for first in range(0, len(waiting), jobs.IDS_A_JOB_MAX):
-            task = asyncio.ensure_future(
-                self._enqueue(waiting[first : first + jobs.IDS_A_JOB_MAX])
-            )
+            task = asyncio.ensure_future(self._enqueue(waiting[first : first + jobs.IDS_A_JOB_MAX]))
             self._ringing.add(task)
             task.add_done_callback(self._ringing.discard)
 

@@ -153,8 +153,10 @@ class Endpoint:
             handler = self._handlers.get(call.scope["method"])
             if handler is None:
                 return Reply(
-                    405, self._error(InvalidRequest("The method is not allowed here")),
-                    JSON_HEADERS + self._allow, outcome="method_not_allowed",
+                    405,
+                    self._error(InvalidRequest("The method is not allowed here")),
+                    JSON_HEADERS + self._allow,
+                    outcome="method_not_allowed",
                 )
             call.body = await _body(receive, self._admission.body_bytes_max)
             return await handler(call)
@@ -182,8 +184,12 @@ class Endpoint:
         counter.inc()
         if reply.outcome not in _NOT_LOGGED:
             log.info(
-                "request", endpoint=self._name, outcome=reply.outcome, status=reply.status,
-                ms=round(seconds * 1_000, 1), **call.facts,
+                "request",
+                endpoint=self._name,
+                outcome=reply.outcome,
+                status=reply.status,
+                ms=round(seconds * 1_000, 1),
+                **call.facts,
             )
 
 

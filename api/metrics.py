@@ -65,6 +65,8 @@ class _Shared(Collector):
         total += self._stats.get(f"{name}:inf", 0)
         buckets.append(("+Inf", float(total)))
         return HistogramMetricFamily(
-            f"nod_{name}_seconds", text, buckets=buckets,
+            f"nod_{name}_seconds",
+            text,
+            buckets=buckets,
             sum_value=self._stats.get(f"{name}:sum", 0) / 1_000,
         )

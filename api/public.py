@@ -63,5 +63,3 @@ class Public:
             # What the process itself knows is worth most when the store is away.
             return Reply(200, exposition({}, -1, -1), _TEXT, outcome="health")
         return Reply(200, exposition(stats, depth, workers), _TEXT, outcome="health")
-
-

@@ -72,8 +72,11 @@ class RichConsents:
         listed = []
         for consent in pending:
             notification = transaction.notification(
-                seal=services.seal, issuer=settings.issuer, consent_id=consent.consent_id,
-                device_id=device_id, created_at_ms=consent.created_at_ms,
+                seal=services.seal,
+                issuer=settings.issuer,
+                consent_id=consent.consent_id,
+                device_id=device_id,
+                created_at_ms=consent.created_at_ms,
                 expires_at_ms=consent.expires_at_ms,
             )
             expires_at = transaction.iso_date(consent.expires_at_ms)

@@ -105,7 +105,9 @@ async def _bootstrap(directory: Directory, settings: Settings) -> None:
     )
     grant_id = access.client_grant_id(client.client_id, api.identifier)
     grant = access.ClientGrant(
-        id=grant_id, client_id=client.client_id, audience=api.identifier,
+        id=grant_id,
+        client_id=client.client_id,
+        audience=api.identifier,
         scope=list(access.MANAGEMENT_SCOPES),
     )
     await directory.write(keys.CLIENTS, client.client_id, client)

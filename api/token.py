@@ -49,7 +49,9 @@ _REFUSALS: dict[str, OAuthError] = {
 
 def _fixed(refusal: Refusal) -> Reply:
     return Reply(
-        refusal.status, msgspec.json.encode(oauth_body(refusal)), JSON_HEADERS,
+        refusal.status,
+        msgspec.json.encode(oauth_body(refusal)),
+        JSON_HEADERS,
         outcome=refusal.error,
     )
 
@@ -147,7 +149,9 @@ class TokenEndpoint:
         scope = access.own_scopes(access.scope_values(parameters.get("scope", "")), grant)
         return json_reply(
             tokens.client_token_response(
-                client.client_id, audience, scope,
+                client.client_id,
+                audience,
+                scope,
                 key=services.signing_key,
                 issuer=services.settings.issuer,
                 jti=secrets.token_urlsafe(16),

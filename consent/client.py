@@ -98,4 +98,3 @@ def _failed(*, by_header: bool, detail: str) -> InvalidClient:
     # A005: a failed header is answered with the scheme it should use.
     headers = _BASIC_CHALLENGE if by_header else ()
     return InvalidClient("Client authentication failed", detail=detail, headers=headers)
-

@@ -13,7 +13,10 @@ _TEXT_MAX = 255
 _PUSH_TOKEN_MAX = 4_096
 # The word for FCM is still GCM in the Android SDK; FID is FCM's coming kind of address.
 _SERVICES: dict[str, AddressKind] = {
-    "APNS": "apns", "GCM": "fcm_token", "FCM": "fcm_token", "FID": "fcm_fid",
+    "APNS": "apns",
+    "GCM": "fcm_token",
+    "FCM": "fcm_token",
+    "FID": "fcm_fid",
 }
 _PUSH_TOKEN = {
     "apns": re.compile(r"[0-9A-Za-z._~-]+").fullmatch,
@@ -61,9 +64,7 @@ def enrollment(body: dict[str, object], now_ms: int) -> Enrollment:
         key = device_key(body.get("public_key"))
     except UnusableKey as error:
         raise invalid_body(str(error)) from None
-    return Enrollment(
-        _text(body, "identifier"), _text(body, "name"), service, address, key
-    )
+    return Enrollment(_text(body, "identifier"), _text(body, "name"), service, address, key)
 
 
 def change(body: dict[str, object], now_ms: int) -> Change:

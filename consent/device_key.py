@@ -54,7 +54,9 @@ def _rsa(jwk: dict[str, object]) -> DeviceKey:
     if jwk.get("alg", "RS256") != "RS256":
         raise UnusableKey("an RSA key signs with RS256")
     members = {"e": _text(e), "kty": "RSA", "n": _text(n)}
-    return DeviceKey(rsa.RSAPublicNumbers(e, n).public_key(), "RS256", _thumbprint(members), members)
+    return DeviceKey(
+        rsa.RSAPublicNumbers(e, n).public_key(), "RS256", _thumbprint(members), members
+    )
 
 
 def _ec(jwk: dict[str, object]) -> DeviceKey:
@@ -68,8 +70,10 @@ def _ec(jwk: dict[str, object]) -> DeviceKey:
     except ValueError:
         raise UnusableKey("the EC key is not a point of P-256") from None
     members = {
-        "crv": "P-256", "kty": "EC",
-        "x": _text(x, _COORDINATE_BYTES), "y": _text(y, _COORDINATE_BYTES),
+        "crv": "P-256",
+        "kty": "EC",
+        "x": _text(x, _COORDINATE_BYTES),
+        "y": _text(y, _COORDINATE_BYTES),
     }
     return DeviceKey(key, "ES256", _thumbprint(members), members)
 

@@ -75,7 +75,12 @@ def invalid_proof(detail: str) -> DeviceError:
 
 
 def decision(
-    challenge_response: object, *, key: DeviceKey, identifier: str, challenge: str, audience: str,
+    challenge_response: object,
+    *,
+    key: DeviceKey,
+    identifier: str,
+    challenge: str,
+    audience: str,
     now: float,
 ) -> Decision:
     """Verify the signed answer of a device (auth0-wire 2.5). Raises DeviceError invalid_token."""
@@ -116,7 +121,12 @@ def unverified_issuer(token: str) -> str | None:
 
 
 def check_device_token(
-    token: str, *, key: DeviceKey, device_id: str, user_id: str, audiences: tuple[str, ...],
+    token: str,
+    *,
+    key: DeviceKey,
+    device_id: str,
+    user_id: str,
+    audiences: tuple[str, ...],
     now: float,
 ) -> None:
     """Verify a bearer token a device signed itself (auth0-wire 2.6). Raises DeviceError."""

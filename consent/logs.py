@@ -42,7 +42,9 @@ class _Lines(logging.Handler):
     """What libraries log goes the same way, by its template: arguments may hold anything."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        fields = {"error": record.exc_info[0].__name__} if record.exc_info and record.exc_info[0] else {}
+        fields = (
+            {"error": record.exc_info[0].__name__} if record.exc_info and record.exc_info[0] else {}
+        )
         structlog.get_logger().log(
             record.levelno, "library", library=record.name, text=str(record.msg), **fields
         )

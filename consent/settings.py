@@ -47,7 +47,8 @@ class Settings:
     )
     friendly_name: str = setting("Nod", "name of this installation as phones show it")
     redis_url: str = setting(
-        "", "Redis for state: `redis://`, `rediss://`, `unix://` or `redis+cluster://`",
+        "",
+        "Redis for state: `redis://`, `rediss://`, `unix://` or `redis+cluster://`",
         shown="an embedded server, started by `scripts/run`",
     )
     queue_redis_url: str = setting(
@@ -205,8 +206,13 @@ def _check(settings: Settings) -> None:
         settings.apns_key_id and settings.apns_team_id and settings.apns_topic
     ):
         raise SettingsError("NOD_APNS_KEY_FILE: needs NOD_APNS_KEY_ID, _TEAM_ID and _TOPIC")
-    for name in ("tls_cert_file", "tls_key_file", "fcm_credentials_file", "apns_key_file",
-                 "apns_ca_file"):
+    for name in (
+        "tls_cert_file",
+        "tls_key_file",
+        "fcm_credentials_file",
+        "apns_key_file",
+        "apns_ca_file",
+    ):
         path = getattr(settings, name)
         if path is not None and not path.is_file():
             raise SettingsError(f"NOD_{name.upper()}: there is no such file")

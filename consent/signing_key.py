@@ -56,8 +56,10 @@ class SigningKey:
         self._private_key = private_key
         numbers = private_key.public_key().public_numbers()
         members = {
-            "crv": "P-256", "kty": "EC",
-            "x": b64url(numbers.x.to_bytes(32)), "y": b64url(numbers.y.to_bytes(32)),
+            "crv": "P-256",
+            "kty": "EC",
+            "x": b64url(numbers.x.to_bytes(32)),
+            "y": b64url(numbers.y.to_bytes(32)),
         }
         canonical = msgspec.json.encode(members)
         self.kid = b64url(hashlib.sha256(canonical).digest())  # RFC 7638
@@ -67,14 +69,14 @@ class SigningKey:
     def sign(self, claims: dict[str, object], typ: str) -> str:
         """A compact JWS of the claims."""
         return _JWS.encode(
-            msgspec.json.encode(claims), self._private_key, algorithm=ALGORITHM,
+            msgspec.json.encode(claims),
+            self._private_key,
+            algorithm=ALGORITHM,
             headers={"typ": typ, "kid": self.kid},
         )
 
     def stored(self, seal: Seal) -> StoredKey:
-        der = self._private_key.private_bytes(
-            Encoding.DER, PrivateFormat.PKCS8, NoEncryption()
-        )
+        der = self._private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         return StoredKey(self.kid, ALGORITHM, self.public, seal.encrypt(der, self.kid))
 
 

@@ -136,9 +136,9 @@ def half_hash(token: str) -> str:
     return b64url(hashlib.sha256(token.encode()).digest()[:16])
 
 
-def management_access(token: str, *, keys: list[SigningKey], issuer: str, now: float) -> tuple[
-    str, frozenset[str]
-]:
+def management_access(
+    token: str, *, keys: list[SigningKey], issuer: str, now: float
+) -> tuple[str, frozenset[str]]:
     """
     Verify an access token for the management API: the client it is for and its scopes.
 
@@ -152,10 +152,16 @@ def management_access(token: str, *, keys: list[SigningKey], issuer: str, now: f
         if key is None:
             raise InvalidAccessToken("signed with no key of ours")
         decoded = jwt.decode_complete(
-            token, key.public_key, algorithms=[ALGORITHM], issuer=issuer,
+            token,
+            key.public_key,
+            algorithms=[ALGORITHM],
+            issuer=issuer,
             audience=access.management_audience(issuer),
-            options={"verify_exp": False, "verify_iat": False,
-                     "require": ["exp", "iat", "client_id", "scope"]},
+            options={
+                "verify_exp": False,
+                "verify_iat": False,
+                "require": ["exp", "iat", "client_id", "scope"],
+            },
         )
     except (jwt.InvalidTokenError, RecursionError) as error:
         raise InvalidAccessToken(type(error).__name__) from None
@@ -165,5 +171,3 @@ def management_access(token: str, *, keys: list[SigningKey], issuer: str, now: f
     if claims.get("gty") != "client-credentials" or now >= claims["exp"]:
         raise InvalidAccessToken("expired, or not a client's own")
     return claims["client_id"], frozenset(claims["scope"].split(" "))
-
-

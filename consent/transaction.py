@@ -29,15 +29,27 @@ class Transaction(NamedTuple):
 
 
 def notification(
-    *, seal: Seal, issuer: str, consent_id: str, device_id: str, created_at_ms: int,
+    *,
+    seal: Seal,
+    issuer: str,
+    consent_id: str,
+    device_id: str,
+    created_at_ms: int,
     expires_at_ms: int,
 ) -> Notification:
     """What the phone is sent, or lists, for one consent."""
     expires_at = -(-expires_at_ms // 1_000)
     token = jwt.encode(
-        {"iss": issuer, "txid": consent_id, "dai": device_id,
-         "iat": created_at_ms // 1_000, "exp": expires_at},
-        seal.transaction_key, algorithm=_ALGORITHM, headers={"typ": _TYPE},
+        {
+            "iss": issuer,
+            "txid": consent_id,
+            "dai": device_id,
+            "iat": created_at_ms // 1_000,
+            "exp": expires_at,
+        },
+        seal.transaction_key,
+        algorithm=_ALGORITHM,
+        headers={"typ": _TYPE},
     )
     return Notification(
         dai=device_id,
@@ -57,9 +69,15 @@ def transaction(token: str, *, seal: Seal, issuer: str, now: float) -> Transacti
     try:
         # Time is an argument here, so PyJWT is told to leave exp and iat to the lines below.
         decoded = jwt.decode_complete(
-            token, seal.transaction_key, algorithms=[_ALGORITHM], issuer=issuer,
-            options={"verify_exp": False, "verify_iat": False,
-                     "require": ["exp", "iat", "txid", "dai"]},
+            token,
+            seal.transaction_key,
+            algorithms=[_ALGORITHM],
+            issuer=issuer,
+            options={
+                "verify_exp": False,
+                "verify_iat": False,
+                "require": ["exp", "iat", "txid", "dai"],
+            },
         )
     except jwt.InvalidTokenError as error:
         raise DeviceError(

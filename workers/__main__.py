@@ -103,8 +103,11 @@ class Sending(threading.Thread):
                 work_with(self._loop, notifier)
                 sweeping = asyncio.create_task(
                     sweep_forever(
-                        consents=store.consents, directory=store.directory, notifier=notifier,
-                        partition_count=settings.partitions, worker=self._worker,
+                        consents=store.consents,
+                        directory=store.directory,
+                        notifier=notifier,
+                        partition_count=settings.partitions,
+                        worker=self._worker,
                     )
                 )
                 self.ready.set()

@@ -100,8 +100,11 @@ class Notifier:
         push = Push(
             address=address,
             notification=notification(
-                seal=self._seal, issuer=self._issuer, consent_id=claim.consent_id,
-                device_id=device_id, created_at_ms=claim.created_at_ms,
+                seal=self._seal,
+                issuer=self._issuer,
+                consent_id=claim.consent_id,
+                device_id=device_id,
+                created_at_ms=claim.created_at_ms,
                 expires_at_ms=claim.expires_at_ms,
             ),
             collapse_id=claim.consent_id,
@@ -134,8 +137,11 @@ class Notifier:
                 await asyncio.sleep(0.2 * 2**attempt)
                 continue
             log.info(
-                "device_notified", consent=claim.consent_id, attempt=claim.attempt,
-                verdict=verdict, outcomes=[a.outcome for a in attempts],
+                "device_notified",
+                consent=claim.consent_id,
+                attempt=claim.attempt,
+                verdict=verdict,
+                outcomes=[a.outcome for a in attempts],
             )
             return
         log.warning("report_lost", consent=claim.consent_id)
@@ -153,7 +159,10 @@ def _outdated(outcome: Unregistered, address: Address) -> bool:
 def _attempt(claim: Claim, device_id: str, address: bytes, outcome: Outcome) -> Attempt:
     provider = provider_of(address_of(address))
     fact = {
-        "event": "push", "attempt": claim.attempt, "device_id": device_id, "provider": provider,
+        "event": "push",
+        "attempt": claim.attempt,
+        "device_id": device_id,
+        "provider": provider,
         "outcome": outcome.word,
     }
     if isinstance(outcome, RetryAfter | Rejected):

@@ -21,7 +21,11 @@ IDS_A_SWEEP_MAX = 200
 
 
 async def sweep_forever(
-    *, consents: Consents, directory: Directory, notifier: Notifier, partition_count: int,
+    *,
+    consents: Consents,
+    directory: Directory,
+    notifier: Notifier,
+    partition_count: int,
     worker: str,
 ) -> None:
     """Sweep all partitions, twice a second, and say that this worker is alive."""

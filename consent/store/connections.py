@@ -95,9 +95,7 @@ class Cluster(Redis):
         return await self._routed(key, command, key, *arguments)
 
     async def run(self, script: str, keys: list[str], *arguments: Argument) -> Reply:
-        return await self._routed(
-            keys[0], "EVALSHA", SHA1[script], len(keys), *keys, *arguments
-        )
+        return await self._routed(keys[0], "EVALSHA", SHA1[script], len(keys), *keys, *arguments)
 
     async def command(self, *arguments: Argument) -> Reply:
         return await self._routed("", *arguments)

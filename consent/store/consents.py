@@ -100,12 +100,27 @@ class Consents:
         p, settings = Partition.of(consent_id), self._settings
         reply = await self._redis.run(
             "accept",
-            [p.consent(consent_id), p.person(person_id), p.addresses(person_id),
-             p.open(person_id), p.recent(person_id), p.opened, p.outbox],
-            consent_id, client_id, person_id, request, life_seconds,
-            settings.poll_interval_seconds, settings.person_requests_per_minute_max,
-            settings.person_open_requests_max, self._partition_open_max,
-            settings.ended_request_retention_seconds, policy.SWEEP_AFTER_MS, _PENDING,
+            [
+                p.consent(consent_id),
+                p.person(person_id),
+                p.addresses(person_id),
+                p.open(person_id),
+                p.recent(person_id),
+                p.opened,
+                p.outbox,
+            ],
+            consent_id,
+            client_id,
+            person_id,
+            request,
+            life_seconds,
+            settings.poll_interval_seconds,
+            settings.person_requests_per_minute_max,
+            settings.person_open_requests_max,
+            self._partition_open_max,
+            settings.ended_request_retention_seconds,
+            policy.SWEEP_AFTER_MS,
+            _PENDING,
         )
         if reply[0] == b"accepted":
             return None
@@ -115,15 +130,31 @@ class Consents:
         """One poll of an authenticated client, paced; claims the redemption when there is one."""
         p = Partition.of(consent_id)
         reply = await self._redis.run(
-            "poll", [p.consent(consent_id), p.person()],
-            client_id, self._operation_id(), _REDEEM_FROM, _REDEEM_TO, secrets.token_urlsafe(16),
-            policy.EARLY_POLL_ALLOWANCE_MS, policy.SLOW_DOWN_SECONDS,
-            policy.POLL_INTERVAL_SECONDS_MAX, policy.CLAIM_ALONE_MS, policy.CLAIM_REPEATABLE_MS,
+            "poll",
+            [p.consent(consent_id), p.person()],
+            client_id,
+            self._operation_id(),
+            _REDEEM_FROM,
+            _REDEEM_TO,
+            secrets.token_urlsafe(16),
+            policy.EARLY_POLL_ALLOWANCE_MS,
+            policy.SLOW_DOWN_SECONDS,
+            policy.POLL_INTERVAL_SECONDS_MAX,
+            policy.CLAIM_ALONE_MS,
+            policy.CLAIM_REPEATABLE_MS,
         )
         match reply:
             case [b"granted", request, person_id, user, decided_at, redeemed_at, jti]:
-                return Polled("granted", 0, request, person_id.decode(), user, int(decided_at),
-                              int(redeemed_at), jti.decode())
+                return Polled(
+                    "granted",
+                    0,
+                    request,
+                    person_id.decode(),
+                    user,
+                    int(decided_at),
+                    int(redeemed_at),
+                    jti.decode(),
+                )
             case [b"slow_down", interval]:
                 return Polled("slow_down", int(interval))
             case [outcome]:
@@ -143,16 +174,26 @@ class Consents:
         """Lease the notification of a consent, None when there is nothing to do for it."""
         p = Partition.of(consent_id)
         reply = await self._redis.run(
-            "claim", [p.consent(consent_id), p.outbox, p.addresses()],
-            consent_id, policy.LEASE_MS, _PENDING,
+            "claim",
+            [p.consent(consent_id), p.outbox, p.addresses()],
+            consent_id,
+            policy.LEASE_MS,
+            _PENDING,
         )
         if reply[0] != b"claimed":
             return None
         _, attempt, created_at, expires_at, now, person_id, *addresses = reply
         return Claim(
-            consent_id, person_id.decode(), attempt, int(created_at), int(expires_at), now,
-            [(device.decode(), address)
-             for device, address in zip(addresses[::2], addresses[1::2], strict=True)],
+            consent_id,
+            person_id.decode(),
+            attempt,
+            int(created_at),
+            int(expires_at),
+            now,
+            [
+                (device.decode(), address)
+                for device, address in zip(addresses[::2], addresses[1::2], strict=True)
+            ],
         )
 
     async def report(self, claim: Claim, attempts: list[Attempt], retry_in_ms: int) -> str:
@@ -163,9 +204,21 @@ class Consents:
             flat += attempt
         reply: bytes = await self._redis.run(
             "report",
-            [p.consent(claim.consent_id), p.attempts(claim.consent_id), p.outbox, p.opened,
-             p.stats, p.addresses(), p.open()],
-            claim.consent_id, claim.attempt, retry_in_ms, _GIVE_UP_FROM, _GIVE_UP_TO, *flat,
+            [
+                p.consent(claim.consent_id),
+                p.attempts(claim.consent_id),
+                p.outbox,
+                p.opened,
+                p.stats,
+                p.addresses(),
+                p.open(),
+            ],
+            claim.consent_id,
+            claim.attempt,
+            retry_in_ms,
+            _GIVE_UP_FROM,
+            _GIVE_UP_TO,
+            *flat,
         )
         return reply.decode()
 
@@ -177,7 +230,11 @@ class Consents:
         reply = await self._redis.run(
             "fetch",
             [p.consent(consent_id), p.devices(person_id), p.proof(proof), p.stats],
-            person_id, device_id, thumbprint, policy.PROOF_REMEMBERED_MS, self._operation_id(),
+            person_id,
+            device_id,
+            thumbprint,
+            policy.PROOF_REMEMBERED_MS,
+            self._operation_id(),
             _PENDING,
         )
         if reply[0] != b"question":
@@ -192,15 +249,19 @@ class Consents:
         reply = await self._redis.run(
             "pending",
             [p.devices(person_id), p.proof(proof), p.open(person_id), p.consent()],
-            device_id, thumbprint, policy.PROOF_REMEMBERED_MS, self._operation_id(),
+            device_id,
+            thumbprint,
+            policy.PROOF_REMEMBERED_MS,
+            self._operation_id(),
             policy.PENDING_LISTED_MAX,
         )
         if reply[0] != b"pending":
             return str(reply[0].decode())
         return [
             PendingConsent(consent_id.decode(), int(created_at), int(expires_at))
-            for consent_id, created_at, expires_at
-            in zip(reply[2::3], reply[3::3], reply[4::3], strict=True)
+            for consent_id, created_at, expires_at in zip(
+                reply[2::3], reply[3::3], reply[4::3], strict=True
+            )
         ]
 
     async def answer(
@@ -219,9 +280,24 @@ class Consents:
         follows = _REDEEM_TO if target == _REDEEM_FROM else target
         reply = await self._redis.run(
             "answer",
-            [p.consent(consent_id), p.devices(person_id), p.person(person_id), p.open(person_id),
-             p.opened, p.outbox, p.stats, p.attempts(consent_id)],
-            consent_id, person_id, device_id, thumbprint, source, target, fact, follows,
+            [
+                p.consent(consent_id),
+                p.devices(person_id),
+                p.person(person_id),
+                p.open(person_id),
+                p.opened,
+                p.outbox,
+                p.stats,
+                p.attempts(consent_id),
+            ],
+            consent_id,
+            person_id,
+            device_id,
+            thumbprint,
+            source,
+            target,
+            fact,
+            follows,
         )
         return str(reply[0].decode())
 
@@ -245,5 +321,3 @@ class Consents:
             for name, count in zip(flat[::2], flat[1::2], strict=True):
                 total[name.decode()] = total.get(name.decode(), 0) + int(count)
         return total
-
-

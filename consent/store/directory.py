@@ -72,8 +72,10 @@ class Directory:
     async def remove(self, *records: tuple[str, str]) -> int:
         """Remove records, each a hash and an id, in one step; says how many there were."""
         removed: int = await self._redis.run(
-            "remove_records", [hash_name for hash_name, _ in records],
-            keys.CHANGES, *[record_id for _, record_id in records],
+            "remove_records",
+            [hash_name for hash_name, _ in records],
+            keys.CHANGES,
+            *[record_id for _, record_id in records],
         )
         for record in records:
             self._drop(*record)

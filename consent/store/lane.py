@@ -26,8 +26,17 @@ PATIENCE_SECONDS = 1.0  # a reply later than this means the connection is dead
 WAITING_MAX = 20_000  # commands in flight; more is overload, to be shed early
 RECONNECT_SECONDS = 0.1
 # Errors that pass by themselves: the same command may succeed in a moment.
-_PASSING = ("LOADING", "READONLY", "MASTERDOWN", "MISCONF", "OOM", "CLUSTERDOWN", "TRYAGAIN",
-            "BUSY", "NOREPLICAS")
+_PASSING = (
+    "LOADING",
+    "READONLY",
+    "MASTERDOWN",
+    "MISCONF",
+    "OOM",
+    "CLUSTERDOWN",
+    "TRYAGAIN",
+    "BUSY",
+    "NOREPLICAS",
+)
 
 Argument = str | bytes | int
 Reply = Any
@@ -206,4 +215,3 @@ def _as_exception(error: StoreError) -> Exception:
     if text.startswith(_PASSING):
         return StoreUnavailable(detail=text.split(" ", 1)[0])
     return error
-

@@ -29,9 +29,16 @@ class People:
         p = Partition.of(person_id)
         reply = await self._redis.run(
             "remove_person",
-            [p.person(person_id), p.devices(person_id), p.addresses(person_id),
-             p.recent(person_id)],
-            p.prefix, person_id, _OPEN, _ENDED,
+            [
+                p.person(person_id),
+                p.devices(person_id),
+                p.addresses(person_id),
+                p.recent(person_id),
+            ],
+            p.prefix,
+            person_id,
+            _OPEN,
+            _ENDED,
         )
         return bool(reply)
 
@@ -66,9 +73,17 @@ class People:
         p = Partition.of(person_id)
         reply = await self._redis.run(
             "enroll",
-            [p.ticket(digest(ticket)), p.person(person_id), p.devices(person_id),
-             p.addresses(person_id)],
-            person_id, device_id, thumbprint.encode() + record, address, address_name,
+            [
+                p.ticket(digest(ticket)),
+                p.person(person_id),
+                p.devices(person_id),
+                p.addresses(person_id),
+            ],
+            person_id,
+            device_id,
+            thumbprint.encode() + record,
+            address,
+            address_name,
             policy.DEVICES_OF_A_PERSON_MAX,
         )
         return reply[0].decode(), reply[1] if len(reply) > 1 else b""
@@ -105,16 +120,26 @@ class People:
         p = Partition.of(person_id)
         prefix = thumbprint.encode()
         reply = await self._redis.run(
-            "change_device", [p.devices(person_id), p.addresses(person_id)],
-            device_id, prefix + read, prefix + record, address, address_name,
+            "change_device",
+            [p.devices(person_id), p.addresses(person_id)],
+            device_id,
+            prefix + read,
+            prefix + record,
+            address,
+            address_name,
         )
         return bool(reply == b"changed")
 
     async def remove_device(self, person_id: str, device_id: str) -> bool:
         p = Partition.of(person_id)
         reply = await self._redis.run(
-            "remove_device", [p.devices(person_id), p.addresses(person_id)],
-            device_id, p.prefix, person_id, _OPEN, _ENDED,
+            "remove_device",
+            [p.devices(person_id), p.addresses(person_id)],
+            device_id,
+            p.prefix,
+            person_id,
+            _OPEN,
+            _ENDED,
         )
         return bool(reply)
 
