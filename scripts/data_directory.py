@@ -19,8 +19,8 @@ class DirectoryHeldError(Exception):
 
 
 def make(directory: Path) -> None:
+    """Its owner's alone where it is made here; one that is there is the operator's to guard."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    directory.chmod(0o700)
 
 
 def hold(directory: Path, wait_seconds: float = PREVIOUS_RUN_SECONDS) -> IO[str]:

@@ -20,9 +20,17 @@ def test_only_the_owner_may_look_into_it(tmp_path: Path) -> None:
     directory = tmp_path / "deep" / "data"
 
     data_directory.make(directory)
-    data_directory.make(directory)
 
     assert mode(directory) == 0o700
+
+
+def test_a_directory_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
+    """The operator may have named one that others need, the home directory for one."""
+    tmp_path.chmod(0o755)
+
+    data_directory.make(tmp_path)
+
+    assert mode(tmp_path) == 0o755
 
 
 def test_a_second_run_is_refused_at_once_and_told_who_holds_it(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from redis.exceptions import AuthenticationError
+from redis.exceptions import AuthenticationError, ResponseError
 
 from scripts import embedded_redis
 from scripts.embedded_redis import EmbeddedRedis, prepare, server_executable, wait_until_up
@@ -86,10 +86,10 @@ def test_a_server_on_the_path_comes_before_the_one_of_the_wheel(tmp_path: Path) 
     assert server_executable(str(tmp_path)) == str(wheel)
 
 
-def test_where_there_is_no_server_fakeredis_serves_without_delay(
+def test_where_there_is_no_server_fakeredis_serves_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And says that it keeps nothing. A transaction must not wait for Nagle's algorithm."""
+    """An error reply must not cost the connection, which RQ's worker would take for an outage."""
     monkeypatch.setattr(embedded_redis, "server_executable", lambda _: None)
     embedded = prepare(tmp_path, os.environ)
     assert not embedded.durable
@@ -99,3 +99,9 @@ def test_where_there_is_no_server_fakeredis_serves_without_delay(
             results = transaction.set("a", 1).incr("a").execute()
         assert results == [True, 2]
         assert redis.eval("return redis.call('GET', KEYS[1])", 1, "a") == "2"
+
+        with redis.client() as connection:
+            opened = connection.client_id()
+            with pytest.raises(ResponseError, match="unknown command"):
+                connection.info()
+            assert connection.client_id() == opened
