@@ -88,7 +88,11 @@ def request_headers(push: Push, topic: str) -> dict[str, str]:
 
 
 def outcome_of(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
-    """Apple's advice to come back in 15 minutes is not taken: no request lives that long."""
+    """Apple's advice to come back in 15 minutes is not taken: no request lives that long.
+
+    Only 410 retires an address. 400 BadDeviceToken does not: a production address sent to the
+    sandbox, or the reverse, is answered with it, and one wrong setting would retire every phone.
+    """
     if status == httpx2.codes.OK:
         message_id = headers.get("apns-id", "")
         return Delivered(message_id if _MESSAGE_ID.fullmatch(message_id) else "")
@@ -99,8 +103,6 @@ def outcome_of(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
     reason = answer.reason if answer.reason in REASONS else f"HTTP_{status}"
     if status == httpx2.codes.GONE:
         return Unregistered(answer.timestamp)
-    if reason == "BadDeviceToken":  # also said of a sandbox token in production, and the reverse
-        return Unregistered(None)
     if reason == EXPIRED_PROVIDER_TOKEN.reason:
         return EXPIRED_PROVIDER_TOKEN
     if status == httpx2.codes.TOO_MANY_REQUESTS or status >= httpx2.codes.INTERNAL_SERVER_ERROR:

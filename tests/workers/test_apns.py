@@ -107,7 +107,7 @@ def test_a_push_arrives_with_its_deadline_and_its_collapse_id(stage: Stage) -> N
     ("fault", "outcome"),
     [
         ("dead", Unregistered(DIED_AT_MS)),
-        ("bad0", Unregistered(None)),
+        ("bad0", Rejected("BadDeviceToken")),
         ("bad1", Rejected("DeviceTokenNotForTopic")),
         ("4291", RetryAfter(None, "TooManyRequests")),
         ("5001", RetryAfter(None, "HTTP_500")),
