@@ -26,7 +26,7 @@ GATHER_SECONDS = 0.02
 class _Unconnected(redis.ConnectionPool):
     """RQ is to write commands down; should it want to send one itself, that is a defect."""
 
-    def get_connection(self, *args: object, **kwargs: object) -> NoReturn:
+    def get_connection(self, *_: object, **__: object) -> NoReturn:
         raise AssertionError("RQ would have blocked the event loop")
 
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from api.edge import JSON_HEADERS, Call, Reply, json_reply
+from api.edge import JSON_HEADERS, Call, Reply
 from api.metrics import exposition
 from api.services import Services
 from consent.errors import Refusal, TemporarilyUnavailable

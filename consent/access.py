@@ -41,7 +41,7 @@ class ResourceServer(msgspec.Struct, frozen=True, kw_only=True):
     scopes: list[Scope] = []
     signing_alg: str = "ES256"
     token_lifetime: int = 0  # seconds; 0 is the setting's default
-    token_dialect: str = "rfc9068_profile"
+    token_dialect: str = "rfc9068_profile"  # noqa: S105 - the name of a format
     allow_offline_access: bool = False
     is_system: bool = False
 

@@ -14,9 +14,9 @@ from consent.access import ResourceServer
 from consent.client import CIBA_GRANT, Client
 from consent.errors import (
     CibaNotAllowed,
+    InvalidAuthorizationDetails,
     InvalidBindingMessage,
     InvalidRequest,
-    OAuthError,
     UnknownUserId,
 )
 from consent.settings import Settings
@@ -25,10 +25,6 @@ from consent.strict_json import MalformedJSON, loads_object
 _HINTS = ("login_hint", "login_hint_token", "id_token_hint")
 _ALPHANUMERIC = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
 _USER_ID_CHARACTERS_MAX = 255
-
-
-class InvalidAuthorizationDetails(OAuthError):
-    error = "invalid_authorization_details"
 
 
 class AuthenticationRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ _EXPONENT_MAX = 2**32
 _COORDINATE_BYTES = 32
 
 
-class UnusableKey(Exception):
+class UnusableKey(Exception):  # noqa: N818 - said of the key
     """Not a public key of a kind that is accepted; the text says why, in ASCII."""
 
 

@@ -7,6 +7,8 @@ Times may be fractional (iOS) and a clock may be off by `policy.CLOCK_SKEW_SECON
 
 import hmac
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import jwt
@@ -34,7 +36,7 @@ class Decision(NamedTuple):
     reason: str
 
 
-class _Unverified(Exception):
+class _Unverified(Exception):  # noqa: N818 - said of the message
     """A signed message is not what it should be; the text goes to the log."""
 
 
@@ -47,7 +49,7 @@ def proof(
     The header's key only says who signed; whether that is an enrolled device's key is compared
     by thumbprint where the device is read. Raises DeviceError invalid_dpop_assertion.
     """
-    try:
+    with _refusing(invalid_proof):
         if text is None:
             raise _Unverified("there is no proof")
         header = _header(text)
@@ -63,8 +65,6 @@ def proof(
         jti = claims.get("jti")
         if not isinstance(jti, str) or not 1 <= len(jti) <= _JTI_CHARACTERS_MAX:
             raise _Unverified("jti is missing or too long")
-    except (_Unverified, UnusableKey) as error:
-        raise invalid_proof(str(error)) from None
     return Proof(key.thumbprint, digest(f"{key.thumbprint} {jti}"))
 
 
@@ -84,7 +84,7 @@ def decision(
     now: float,
 ) -> Decision:
     """Verify the signed answer of a device (auth0-wire 2.5). Raises DeviceError invalid_token."""
-    try:
+    with _refusing(_invalid_token):
         if not isinstance(challenge_response, str):
             raise _Unverified("challenge_response is not a text")
         _header(challenge_response)
@@ -105,8 +105,6 @@ def decision(
             raise _Unverified("the answer is neither true nor false")
         if not isinstance(reason, str) or len(reason) > _REASON_CHARACTERS_MAX:
             raise _Unverified("the reason is not a text, or too long")
-    except _Unverified as error:
-        raise _invalid_token(str(error)) from None
     return Decision(accepted, reason)
 
 
@@ -130,7 +128,7 @@ def check_device_token(
     now: float,
 ) -> None:
     """Verify a bearer token a device signed itself (auth0-wire 2.6). Raises DeviceError."""
-    try:
+    with _refusing(_invalid_token):
         _header(token)
         claims = _claims(token, key)
         if claims.get("iss") != device_id or claims.get("sub") != user_id:
@@ -138,8 +136,15 @@ def check_device_token(
         if claims.get("aud") not in audiences:
             raise _Unverified("aud is another endpoint")
         _check_life(claims, now, policy.DEVICE_TOKEN_LIFE_SECONDS_MAX)
-    except _Unverified as error:
-        raise _invalid_token(str(error)) from None
+
+
+@contextmanager
+def _refusing(refusal: Callable[[str], DeviceError]) -> Iterator[None]:
+    """Answer with one and the same refusal, whatever was wrong; what it was goes to the log."""
+    try:
+        yield
+    except (_Unverified, UnusableKey) as error:
+        raise refusal(str(error)) from None
 
 
 def _header(token: str) -> dict[str, object]:

@@ -11,6 +11,8 @@ Each has a wire half (status, `error`, an ASCII description, headers) and a priv
 functions at the end are the three shapes a body can have; which one is the endpoint's choice.
 """
 
+# ruff: noqa: N818 - a class is named by the error code it carries
+
 from http import HTTPStatus
 
 Headers = tuple[tuple[str, str], ...]
@@ -62,6 +64,10 @@ class InvalidScope(OAuthError):
 
 class InvalidBindingMessage(OAuthError):
     error = "invalid_binding_message"
+
+
+class InvalidAuthorizationDetails(OAuthError):
+    error = "invalid_authorization_details"
 
 
 class UnknownUserId(OAuthError):

@@ -6,6 +6,8 @@ wrong or missing raises `SettingsError`, which names the variable and the reason
 README.md is drawn from this file and a test holds the two together.
 """
 
+# ruff: noqa: RUF009 - setting() makes a field, and what it defaults to never changes
+
 import dataclasses
 import ipaddress
 import re
@@ -20,7 +22,7 @@ class SettingsError(Exception):
 
 
 class Secret(str):
-    """A string whose representation does not show it."""
+    """A string, or a URL with a password, whose representation does not show it."""
 
     __slots__ = ()
 
@@ -46,13 +48,13 @@ class Settings:
         shown="`http://HOST:PORT/`, https with a certificate",
     )
     friendly_name: str = setting("Nod", "name of this installation as phones show it")
-    redis_url: str = setting(
-        "",
+    redis_url: Secret = setting(
+        Secret(""),
         "Redis for state: `redis://`, `rediss://`, `unix://` or `redis+cluster://`",
         shown="an embedded server, started by `scripts/run`",
     )
-    queue_redis_url: str = setting(
-        "", "Redis for RQ's queue, a single server", shown="the one of `NOD_REDIS_URL`"
+    queue_redis_url: Secret = setting(
+        Secret(""), "Redis for RQ's queue, a single server", shown="the one of `NOD_REDIS_URL`"
     )
     partitions: int = setting(
         16, "parts the state is kept in, 1 to 4096, fixed at the first start; 1024 for a cluster"
@@ -115,7 +117,7 @@ class Settings:
     )
 
     @property
-    def queue_url(self) -> str:
+    def queue_url(self) -> Secret:
         return self.queue_redis_url or self.redis_url
 
     def url(self, path: str) -> str:
@@ -129,7 +131,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     unknown = sorted(name for name in environ if name.startswith("NOD_") and name not in fields)
     if unknown:
         raise SettingsError(f"{unknown[0]}: there is no such setting")
-    given = {
+    given: dict[str, Any] = {
         field.name: _parsed(name, environ[name], field.type)
         for name, field in fields.items()
         if environ.get(name, "") != ""
@@ -164,6 +166,8 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
+_SECRET_KEY_CHARACTERS_MIN = 32
+_LOG_LEVELS = frozenset({"debug", "info", "warning", "error"})
 _RANGES = {
     "port": (1, 65_535),
     "partitions": (1, 4_096),
@@ -187,17 +191,45 @@ def _check(settings: Settings) -> None:
     for name, (least, most) in _RANGES.items():
         if not least <= getattr(settings, name) <= most:
             raise SettingsError(f"NOD_{name.upper()}: must be between {least} and {most}")
+    if settings.secret_key and len(settings.secret_key) < _SECRET_KEY_CHARACTERS_MIN:
+        raise SettingsError("NOD_SECRET_KEY: must have at least 32 characters")
+    if settings.log_level not in _LOG_LEVELS:
+        raise SettingsError("NOD_LOG_LEVEL: must be debug, info, warning or error")
+    if not settings.binding_message_characters.isprintable():
+        raise SettingsError("NOD_BINDING_MESSAGE_CHARACTERS: holds a control character")
+    _check_urls(settings)
+    _check_companions(settings)
+    _check_files(settings)
+
+
+def _check_urls(settings: Settings) -> None:
+    for name in ("issuer", "fcm_base_url", "apns_base_url"):
+        _check_http(f"NOD_{name.upper()}", getattr(settings, name))
     issuer = urlsplit(settings.issuer)
-    if issuer.scheme not in {"http", "https"} or not issuer.hostname:
-        raise SettingsError("NOD_ISSUER: must be an absolute http or https URL")
     if issuer.query or issuer.fragment or issuer.username or not settings.issuer.endswith("/"):
         raise SettingsError("NOD_ISSUER: must end with a slash and have no query or fragment")
     if issuer.path != "/":
         raise SettingsError("NOD_ISSUER: must be the root of its host")
-    if issuer.scheme == "http" and not is_loopback(issuer.hostname):
-        raise SettingsError("NOD_ISSUER: must be https unless its host is a loopback one")
-    if settings.secret_key and len(settings.secret_key) < 32:  # noqa: PLR2004
-        raise SettingsError("NOD_SECRET_KEY: must have at least 32 characters")
+    if settings.redis_url and not re.match(r"(redis(s|s?\+cluster)?|unix)://", settings.redis_url):
+        raise SettingsError("NOD_REDIS_URL: must begin with redis, rediss, unix or redis+cluster")
+    if settings.queue_url and not re.match(r"(rediss?|unix)://", settings.queue_url):
+        raise SettingsError("NOD_QUEUE_REDIS_URL: must be the URL of a single Redis server")
+
+
+def _check_http(name: str, url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise SettingsError(f"{name}: is not a URL") from None
+    if parts.scheme not in {"http", "https"} or not host:
+        raise SettingsError(f"{name}: must be an absolute http or https URL")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise SettingsError(f"{name}: must be https unless its host is a loopback one")
+
+
+def _check_companions(settings: Settings) -> None:
+    """What is set together or not at all."""
     if bool(settings.tls_cert_file) != bool(settings.tls_key_file):
         raise SettingsError("NOD_TLS_KEY_FILE: a certificate and its key are set together")
     if bool(settings.bootstrap_client_id) != bool(settings.bootstrap_client_secret):
@@ -206,17 +238,10 @@ def _check(settings: Settings) -> None:
         settings.apns_key_id and settings.apns_team_id and settings.apns_topic
     ):
         raise SettingsError("NOD_APNS_KEY_FILE: needs NOD_APNS_KEY_ID, _TEAM_ID and _TOPIC")
-    for name in (
-        "tls_cert_file",
-        "tls_key_file",
-        "fcm_credentials_file",
-        "apns_key_file",
-        "apns_ca_file",
-    ):
-        path = getattr(settings, name)
-        if path is not None and not path.is_file():
-            raise SettingsError(f"NOD_{name.upper()}: there is no such file")
-    if settings.log_level not in {"debug", "info", "warning", "error"}:
-        raise SettingsError("NOD_LOG_LEVEL: must be debug, info, warning or error")
-    if any(ord(character) < 0x20 for character in settings.binding_message_characters):  # noqa: PLR2004
-        raise SettingsError("NOD_BINDING_MESSAGE_CHARACTERS: holds a control character")
+
+
+def _check_files(settings: Settings) -> None:
+    for field in dataclasses.fields(settings):
+        path = getattr(settings, field.name)
+        if isinstance(path, Path) and field.name.endswith("_file") and not path.is_file():
+            raise SettingsError(f"NOD_{field.name.upper()}: there is no such file")

@@ -25,7 +25,7 @@ _SCOPE_CLAIMS = {
 _CLAIM_NAMES = {"phone_verified": "phone_number_verified"}
 
 
-class InvalidAccessToken(Exception):
+class InvalidAccessToken(Exception):  # noqa: N818 - said of the token
     """Not an access token of ours for this audience; the text goes to the log."""
 
 

@@ -80,10 +80,10 @@ class Sending(threading.Thread):
     def run(self) -> None:
         try:
             asyncio.run(self._run())
-        except BaseException as error:  # noqa: BLE001 - the main thread ends the process with it
+        except BaseException as error:  # the main thread ends the process with it
             self.failure = error
             if self.ready.is_set():  # a worker that cannot send must not look alive
-                log.error("sending_failed", error=type(error).__name__, exc_info=error)
+                log.exception("sending_failed", error=type(error).__name__)
                 os.kill(os.getpid(), signal.SIGTERM)
         finally:
             self.ready.set()
@@ -121,6 +121,12 @@ class Sending(threading.Thread):
         finally:
             await store.aclose()
 
+    def wait_until_ready(self) -> None:
+        """Raises what kept it from starting."""
+        self.ready.wait()
+        if self.failure is not None:
+            raise self.failure
+
     def stop(self) -> None:
         """Finish what is being sent, then end."""
         self._loop.call_soon_threadsafe(self._stop.set)
@@ -134,9 +140,7 @@ def main() -> int:
         name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}".replace(".", "-")
         sending = Sending(settings, name)
         sending.start()
-        sending.ready.wait()
-        if sending.failure is not None:
-            raise sending.failure
+        sending.wait_until_ready()
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2

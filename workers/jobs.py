@@ -33,7 +33,7 @@ def notify_device(*consent_ids: str) -> None:
 ALLOWED: dict[str, Callable[..., None]] = {jobs.NOTIFY_DEVICE: notify_device}
 
 
-class UnknownJob(Exception):
+class UnknownJob(Exception):  # noqa: N818 - said of the job
     """A job names something that is not ours to run."""
 
 

@@ -9,10 +9,11 @@ the slot has moved has it asked again.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import redis.asyncio
-from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.connection import parse_url
 
 from consent.store.lane import Argument, Lane, Reply, StoreError, StoreUnavailable
@@ -82,7 +83,9 @@ class Cluster(Redis):
             raise StoreUnavailable(detail=type(error).__name__) from error
 
     def _lane_of(self, key: str) -> Lane:
-        node: ClusterNode = self._topology.get_node_from_key(key)
+        node = self._topology.get_node_from_key(key)
+        if node is None:
+            raise StoreUnavailable(detail="no primary for the slot")
         lane = self._lanes.get(node.name)
         if lane is None:
             parts = urlsplit(self._url)
@@ -141,7 +144,7 @@ async def open_redis(url: str) -> Redis:
 
 
 def open_lane(url: str, *, scripts: bool = True) -> Lane:
-    options = parse_url(url)
+    options: dict[str, Any] = {**parse_url(url)}
     kind = options.pop("connection_class", redis.asyncio.Connection)
     return Lane(
         lambda: kind(**options, protocol=2, socket_connect_timeout=CONNECT_TIMEOUT_SECONDS),

@@ -88,7 +88,7 @@ class Lane:
         if len(self._unsent) + len(self._in_flight) >= WAITING_MAX:
             future.set_exception(StoreUnavailable(detail="too many commands in flight"))
             return future
-        packed = hiredis.pack_command(arguments)
+        packed = _packed(arguments)
         self._unsent.append(_Command(packed, future, self._loop.time()))
         if not self._flush_due:
             self._flush_due = True
@@ -126,7 +126,7 @@ class Lane:
 
     async def _serve_one_connection(self) -> None:
         connection = self._connect()
-        await asyncio.wait_for(connection.connect(), PATIENCE_SECONDS)
+        await asyncio.wait_for(connection.connect(), PATIENCE_SECONDS)  # type: ignore[no-untyped-call]
         self._connection = connection
         self._parser = hiredis.Reader(replyError=StoreError)
         reading = self._loop.create_task(self._read())
@@ -142,7 +142,7 @@ class Lane:
 
     def _send_now(self, *arguments: Argument) -> asyncio.Future[Reply]:
         future: asyncio.Future[Reply] = self._loop.create_future()
-        command = _Command(hiredis.pack_command(arguments), future, self._loop.time())
+        command = _Command(_packed(arguments), future, self._loop.time())
         command.retried = True  # it prepares this connection and means nothing to the next
         self._write([command])
         return future
@@ -175,8 +175,8 @@ class Lane:
         self._watch = self._loop.call_later(PATIENCE_SECONDS / 4, self._check_patience)
 
     def _close_transport(self) -> None:
-        if self._connection is not None and self._connection._writer is not None:  # type: ignore[attr-defined]  # noqa: SLF001
-            self._connection._writer.transport.abort()  # type: ignore[attr-defined]  # noqa: SLF001
+        if self._connection is not None and self._connection._writer is not None:  # noqa: SLF001
+            self._connection._writer.transport.abort()  # noqa: SLF001
 
     async def _lose_connection(self) -> None:
         self._ready = False
@@ -203,6 +203,11 @@ class Lane:
             _fail(command, detail)
         self._in_flight.clear()
         self._unsent = []
+
+
+def _packed(arguments: tuple[Argument, ...]) -> bytes:
+    packed: bytes = hiredis.pack_command(arguments)  # type: ignore[arg-type]  # its stub: 1-tuples
+    return packed
 
 
 def _fail(command: _Command, detail: str) -> None:
