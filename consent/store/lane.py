@@ -101,20 +101,25 @@ class Lane:
         with contextlib.suppress(asyncio.CancelledError):
             await self._reader
         await self._disconnect()
-        self._fail_all("the store was closed")
+        for command in [*self._in_flight, *self._unsent]:
+            _fail(command, "the store was closed")
+        self._in_flight.clear()
+        self._unsent = []
 
     def _flush(self) -> None:
         self._flush_due = False
         if self._ready and self._unsent:
-            self._write(self._unsent)
-            self._unsent = []
+            commands, self._unsent = self._unsent, []
+            self._write(commands)
 
     def _write(self, commands: list[_Command]) -> None:
         self._in_flight.extend(commands)
         assert self._connection is not None  # noqa: S101 - ready means connected
-        self._connection._writer.write(  # type: ignore[union-attr]  # noqa: SLF001
-            b"".join([command.bytes for command in commands])
-        )
+        # A connection that has just closed refuses to write; its end sends these again.
+        with contextlib.suppress(RuntimeError):  # uvloop's way of saying so
+            self._connection._writer.write(  # type: ignore[union-attr]  # noqa: SLF001
+                b"".join([command.bytes for command in commands])
+            )
 
     async def _keep_connected(self) -> None:
         while True:
@@ -148,8 +153,13 @@ class Lane:
         return future
 
     async def _read(self) -> None:
-        while True:
-            await self._read_some()
+        try:
+            while True:
+                await self._read_some()
+        finally:
+            if not self._ready:  # what prepares the connection need not wait for replies
+                for command in self._in_flight:
+                    _fail(command, "the connection was lost")
 
     async def _read_some(self) -> None:
         assert self._connection is not None  # noqa: S101 - only called while connected
@@ -158,6 +168,8 @@ class Lane:
             raise ConnectionResetError("Redis closed the connection")
         self._parser.feed(data)
         while (reply := self._parser.gets()) is not False:
+            if not self._in_flight:
+                raise ConnectionResetError("Redis replied to nothing")
             future = self._in_flight.popleft().future
             if future.done():  # its request was cancelled; the reply is still in its place
                 continue
@@ -170,8 +182,11 @@ class Lane:
         now = self._loop.time()
         if self._in_flight and now - self._in_flight[0].since > PATIENCE_SECONDS:
             self._close_transport()
-        elif self._unsent and not self._ready and now - self._unsent[0].since > PATIENCE_SECONDS:
-            self._fail_all("no connection")
+        if not self._ready:  # what is in flight then prepares the connection, and is its affair
+            overdue = [c for c in self._unsent if now - c.since > PATIENCE_SECONDS]
+            self._unsent = self._unsent[len(overdue) :]
+            for command in overdue:
+                _fail(command, "no connection")
         self._watch = self._loop.call_later(PATIENCE_SECONDS / 4, self._check_patience)
 
     def _close_transport(self) -> None:
@@ -197,12 +212,6 @@ class Lane:
         if connection is not None:
             with contextlib.suppress(RedisError, OSError):
                 await connection.disconnect(nowait=True)
-
-    def _fail_all(self, detail: str) -> None:
-        for command in [*self._in_flight, *self._unsent]:
-            _fail(command, detail)
-        self._in_flight.clear()
-        self._unsent = []
 
 
 def _packed(arguments: tuple[Argument, ...]) -> bytes:

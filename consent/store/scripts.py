@@ -5,6 +5,7 @@ They are loaded when a connection opens, so that a call is one EVALSHA; a server
 forgotten them (SCRIPT FLUSH) is told again.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -25,5 +26,4 @@ SHA1 = {
 
 async def load_all(send: Callable[..., Awaitable[Any]]) -> None:
     """Load every script into one server."""
-    for future in [send("SCRIPT", "LOAD", source) for source in SOURCES.values()]:
-        await future
+    await asyncio.gather(*[send("SCRIPT", "LOAD", source) for source in SOURCES.values()])

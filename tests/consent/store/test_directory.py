@@ -1,0 +1,184 @@
+"""The directory: records, and the copies each process keeps of them while it can listen."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+import pytest
+import redis
+
+from consent.store import directory as directory_module
+from consent.store import keys
+from consent.store.directory import Directory
+from tests.support.redis_server import RedisServer
+from tests.support.store import opened, run
+from tests.support.waiting import until
+
+
+class Record(msgspec.Struct):
+    name: str
+
+
+def _id() -> str:
+    return secrets.token_urlsafe(8)
+
+
+async def _read_until_kept(directory: Directory, record_id: str) -> None:
+    async def kept() -> bool:
+        assert await directory.read(keys.CLIENTS, record_id, Record) == Record("a")
+        return directory.copy(keys.CLIENTS, record_id) is not None
+
+    await until(kept)
+
+
+@asynccontextmanager
+async def listening(redis_url: str) -> AsyncIterator[Directory]:
+    """The directory of a process that keeps copies."""
+    async with opened(redis_url) as use:
+        directory = use.store.directory
+        task = asyncio.ensure_future(directory.listen())
+        try:
+            record_id = _id()
+            await directory.create(keys.CLIENTS, record_id, Record("a"))
+            await _read_until_kept(directory, record_id)
+            yield directory
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+def test_a_record_is_created_once(redis_server: RedisServer) -> None:
+    """The same again is a repeated call; another under its id is refused."""
+
+    async def test() -> None:
+        async with opened(redis_server.url) as use:
+            directory, record_id = use.store.directory, _id()
+            assert await directory.create(keys.CLIENTS, record_id, Record("a"))
+            assert await directory.create(keys.CLIENTS, record_id, Record("a"))
+            assert not await directory.create(keys.CLIENTS, record_id, Record("b"))
+            assert await directory.read(keys.CLIENTS, record_id, Record) == Record("a")
+            await directory.write(keys.CLIENTS, record_id, Record("b"))
+            assert await directory.read(keys.CLIENTS, record_id, Record) == Record("b")
+            assert Record("b") in await directory.read_all(keys.CLIENTS, Record)
+
+    run(test)
+
+
+def test_records_are_removed_together(redis_server: RedisServer) -> None:
+    async def test() -> None:
+        async with opened(redis_server.url) as use:
+            directory, record_id = use.store.directory, _id()
+            await directory.create(keys.CLIENTS, record_id, Record("a"))
+            await directory.create(keys.CLIENT_GRANTS, record_id, Record("b"))
+            both = (keys.CLIENTS, record_id), (keys.CLIENT_GRANTS, record_id)
+            assert await directory.remove(*both) == 2
+            assert await directory.remove(*both) == 0
+            assert await directory.read(keys.CLIENTS, record_id, Record) is None
+
+    run(test)
+
+
+def test_a_copy_is_dropped_when_another_process_changes_the_record(
+    redis_server: RedisServer,
+) -> None:
+    async def test() -> None:
+        async with listening(redis_server.url) as directory, opened(redis_server.url) as other:
+            record_id = _id()
+            for change in ("written", "removed"):
+                await other.store.directory.write(keys.CLIENTS, record_id, Record("a"))
+                await _read_until_kept(directory, record_id)
+                if change == "written":
+                    await other.store.directory.write(keys.CLIENTS, record_id, Record("b"))
+                else:
+                    await other.store.directory.remove((keys.CLIENTS, record_id))
+                await until(lambda: directory.copy(keys.CLIENTS, record_id) is None)
+                now = await directory.read(keys.CLIENTS, record_id, Record)
+                assert now == (Record("b") if change == "written" else None)
+
+    run(test)
+
+
+def test_a_process_that_cannot_listen_keeps_no_copies(redis_server: RedisServer) -> None:
+    """What it would not hear of it reads each time, until it listens again."""
+
+    async def test() -> None:
+        async with listening(redis_server.url) as directory:
+            record_id = _id()
+            await directory.create(keys.CLIENTS, record_id, Record("a"))
+            await _read_until_kept(directory, record_id)
+            with redis.Redis.from_url(redis_server.url) as administrator:
+                administrator.client_kill_filter(_type="pubsub")
+            await until(lambda: directory.copy(keys.CLIENTS, record_id) is None)
+            assert await directory.read(keys.CLIENTS, record_id, Record) == Record("a")
+            assert directory.copy(keys.CLIENTS, record_id) is None
+            await _read_until_kept(directory, record_id)
+
+    run(test)
+
+
+def test_what_was_read_while_it_changed_is_not_kept(redis_server: RedisServer) -> None:
+    """A read that began before the change may bring the old record; no copy of that stays."""
+
+    async def test() -> None:
+        async with listening(redis_server.url) as directory:
+            for _ in range(20):
+                record_id = _id()
+                await directory.create(keys.CLIENTS, record_id, Record("old"))
+                reads = [directory.read(keys.CLIENTS, record_id, Record) for _ in range(5)]
+                await asyncio.gather(
+                    *reads, directory.write(keys.CLIENTS, record_id, Record("new"))
+                )
+                copy = directory.copy(keys.CLIENTS, record_id)
+                assert copy is None or copy == Record("new")
+
+    run(test)
+
+
+def test_copies_are_bounded(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(directory_module, "COPIES_MAX", 2)
+
+    async def test() -> None:
+        async with listening(redis_server.url) as directory:
+            ids = [_id() for _ in range(5)]
+            for record_id in ids:
+                await directory.create(keys.CLIENTS, record_id, Record("a"))
+                await _read_until_kept(directory, record_id)
+            kept = [i for i in ids if directory.copy(keys.CLIENTS, i) is not None]
+            assert kept == ids[-2:]
+
+    run(test)
+
+
+def test_what_is_fixed_first_stays(redis_server: RedisServer) -> None:
+    async def test() -> None:
+        async with opened(redis_server.url) as use:
+            fact = _id()
+            answers = await asyncio.gather(
+                *[use.store.directory.fix(fact, str(number)) for number in range(16)]
+            )
+            assert len(set(answers)) == 1
+            assert await use.store.directory.fix(fact, "later") == answers[0]
+
+    run(test)
+
+
+def test_a_worker_counts_while_it_gives_signs_of_life(redis_server: RedisServer) -> None:
+    async def test() -> None:
+        async with opened(redis_server.url) as use:
+            directory = use.store.directory
+            before = await directory.workers_alive(60_000)
+            name = _id()
+            await directory.worker_alive(name)
+            await directory.worker_alive(name)
+            assert await directory.workers_alive(60_000) == before + 1
+
+            async def nobody() -> bool:
+                return await directory.workers_alive(1) == 0
+
+            await until(nobody)
+
+    run(test)
