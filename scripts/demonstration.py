@@ -161,7 +161,7 @@ class Demonstration:
     def _answer_on(self, phone: SimulatedPhone) -> None:
         notification = self._rung(phone)
         self._tell("the phone is rung  by a push that says nothing of what is asked")
-        consent = phone.fetch(notification.txlnkid or "", notification.txtkn)
+        consent = phone.fetch(notification.txlnkid, notification.txtkn)
         if consent is None:
             raise StepError("the phone found no consent to show")
         details = consent.requested_details

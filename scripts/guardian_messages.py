@@ -20,8 +20,8 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     c: str
     d: str
     sh: str
-    txlnkid: str | None = None  # none: a plain second factor, there is no consent to fetch
-    expires_at: str | None = None  # told by the list of what is pending, never by a push
+    txlnkid: str = ""  # empty: a plain second factor, there is no consent to fetch
+    expires_at: str = ""  # told by the list of what is pending, never by a push
 
 
 class RequestedDetails(msgspec.Struct, frozen=True):

@@ -71,7 +71,7 @@ def watch(
         while True:
             # A push is a doorbell: what is open is always asked of the server itself.
             for notification in phone.pending():
-                if notification.txlnkid is not None and notification.txlnkid not in seen:
+                if notification.txlnkid not in seen:
                     seen.add(notification.txlnkid)
                     treat(phone, notification, answer)
             pushes.wait(LONG_WAIT_SECONDS)
@@ -120,7 +120,7 @@ def treat(phone: SimulatedPhone, notification: Notification, answer: bool | None
 
 
 def consent_of(phone: SimulatedPhone, notification: Notification) -> Consent | None:
-    if notification.txlnkid is None:
+    if not notification.txlnkid:
         return None
     return phone.fetch(notification.txlnkid, notification.txtkn)
 
