@@ -20,7 +20,14 @@ from consent.push import Address, Push
 from consent.seal import Seal
 from consent.store.consents import Attempt, Claim, Consents
 from consent.transaction import notification
-from workers.outcome import Delivered, Outcome, Rejected, RetryAfter, Unregistered
+from workers.outcome import (
+    Delivered,
+    NoProvider,
+    Outcome,
+    Rejected,
+    RetryAfter,
+    Unregistered,
+)
 
 log = structlog.get_logger()
 IN_WORK_MAX = 1_000
@@ -95,7 +102,7 @@ class Notifier:
         address = address_of(stored)
         sender = self._senders.get(provider_of(address))
         if sender is None:
-            return Rejected("provider_not_configured")
+            return NoProvider()
         left_ms = claim.expires_at_ms - claim.now_ms
         push = Push(
             address=address,

@@ -43,4 +43,10 @@ class Rejected(msgspec.Struct, frozen=True):
     reason: str
 
 
-Outcome = Delivered | Unregistered | RetryAfter | Rejected
+class NoProvider(msgspec.Struct, frozen=True):
+    """No provider is configured for this kind of address: the phone has to ask by itself."""
+
+    word: ClassVar[str] = "no_provider"
+
+
+Outcome = Delivered | Unregistered | RetryAfter | Rejected | NoProvider

@@ -54,7 +54,7 @@ class Attempt(NamedTuple):
     """What became of one push: a row for the administrator, and what it means for the outbox."""
 
     device_id: str
-    outcome: str  # delivered, unregistered, retry or rejected
+    outcome: str  # delivered, unregistered, retry, rejected or no_provider
     address: bytes
     provider: str
     fact: bytes

@@ -8,7 +8,7 @@
 --       6 the prefix 'P:addresses:'  7 the prefix 'P:open:'
 -- ARGV  1 consent_id  2 attempt  3 ms until the next one  4 state that gives up
 --       5 state it becomes, then for each device:
---       device_id, outcome ('delivered' | 'unregistered' | 'retry' | 'rejected'),
+--       device_id, outcome ('delivered' | 'unregistered' | 'retry' | 'rejected' | 'no_provider'),
 --       the address (JSON) that was used, provider, fact (JSON)
 -- Reply 'superseded' | 'over' | 'told' | 'retrying' | 'out_of_time' | 'unreachable'
 
@@ -20,7 +20,7 @@ if not c[1] then
 end
 local now = now_ms()
 local addresses = KEYS[6] .. c[4]
-local told, owed = c[5], false
+local told, owed, asks = c[5], false, c[7]
 for i = 6, #ARGV, 5 do
   local device, outcome = ARGV[i], ARGV[i + 1]
   redis.call('RPUSH', KEYS[2], now .. ' ' .. ARGV[i + 4])
@@ -36,8 +36,9 @@ for i = 6, #ARGV, 5 do
     if redis.call('HGET', addresses, device) == ARGV[i + 2] then
       redis.call('HDEL', addresses, device)
     end
-  elseif outcome == 'rejected' then
+  elseif outcome == 'rejected' or outcome == 'no_provider' then
     redis.call('HSET', KEYS[1], 'told:' .. device, 0)
+    asks = asks or outcome == 'no_provider'
   else
     owed = true
   end
@@ -56,7 +57,7 @@ if owed and now + ARGV[3] < tonumber(c[3]) then
 end
 redis.call('ZREM', KEYS[3], ARGV[1])
 if owed then return 'out_of_time' end
-if told or c[7] then return 'told' end
+if told or asks then return 'told' end
 redis.call('HSET', KEYS[1], 'state', ARGV[5])
 redis.call('ZREM', KEYS[7] .. c[4], ARGV[1])
 redis.call('ZREM', KEYS[4], ARGV[1])

@@ -12,7 +12,13 @@ from typing import Any, NamedTuple
 
 import httpx2
 
+from scripts.doubles.apns import KEY_ID, TEAM_ID, TOPIC
 from scripts.embedded_redis import free_port
+from scripts.guardian_messages import (
+    Notification,
+    notification_from_apns,
+    notification_from_fcm,
+)
 from scripts.simulated_phone import SimulatedPhone, Style
 
 CIBA = "urn:openid:params:grant-type:ciba"
@@ -69,7 +75,15 @@ class Process:
 class Nod:
     """An API and workers over a Redis; pushes go to a loopback FCM."""
 
-    def __init__(self, redis_url: str, directory: Path, *, workers: int = 1, **settings: str) -> None:
+    def __init__(
+        self,
+        redis_url: str,
+        directory: Path,
+        *,
+        workers: int = 1,
+        apns: bool = False,
+        **settings: str,
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/"
@@ -91,6 +105,10 @@ class Nod:
             "scripts.doubles.fcm", environ, directory / "fcm.log",
             "--directory", str(directory), "--port", self.fcm_url.rpartition(":")[2],
         )
+        self.doubles = [self.fcm]
+        self.apns_url = ""
+        if apns:
+            self._add_apns(environ)
         self.api = Process("api", self.environ, directory / "api.log")
         self.workers = [
             Process("workers", self.environ, directory / f"worker{number}.log")
@@ -99,10 +117,30 @@ class Nod:
         self.http = httpx2.Client(base_url=self.url, timeout=15)
         self._token = ""
 
+    def _add_apns(self, environ: dict[str, str]) -> None:
+        """The other provider: TLS and HTTP/2, with a plain port to read what has arrived."""
+        directory, port, inbox_port = self.directory / "apns", free_port(), free_port()
+        self.apns_url = f"http://127.0.0.1:{inbox_port}"
+        self.doubles.append(
+            Process(
+                "scripts.doubles.apns", environ, self.directory / "apns.log", "--directory",
+                str(directory), "--port", str(port), "--inbox-port", str(inbox_port),
+            )
+        )
+        self.environ |= {
+            "NOD_APNS_KEY_FILE": str(directory / "apns.p8"),
+            "NOD_APNS_KEY_ID": KEY_ID,
+            "NOD_APNS_TEAM_ID": TEAM_ID,
+            "NOD_APNS_TOPIC": TOPIC,
+            "NOD_APNS_BASE_URL": f"https://localhost:{port}",
+            "NOD_APNS_CA_FILE": str(directory / "ca.pem"),
+        }
+
     def start(self) -> "Nod":
-        self.fcm.start()
-        wait_for(lambda: (self.directory / "fcm.json").exists(), "the FCM double")
-        wait_for(lambda: answers(self.fcm_url + "/count"), "the FCM double")
+        for double in self.doubles:
+            double.start()
+        for url in filter(None, (self.fcm_url, self.apns_url)):
+            wait_for(lambda url=url: answers(f"{url}/count"), "a push provider")
         for process in [self.api, *self.workers]:
             process.start()
         self.wait_until_ready()
@@ -113,7 +151,7 @@ class Nod:
 
     def stop(self) -> None:
         self.http.close()
-        for process in [self.api, *self.workers, self.fcm]:
+        for process in [self.api, *self.workers, *self.doubles]:
             process.kill()
 
     def logs(self) -> str:
@@ -160,6 +198,8 @@ class Nod:
         self, user_id: str, *, style: Style = "ec", push_token: str | None = None
     ) -> SimulatedPhone:
         phone = SimulatedPhone(self.http, self.url, style=style)
+        if style == "ios":
+            push_token = push_token or uuid.uuid4().hex * 2
         phone.enroll(self.new_ticket(user_id), push_token=push_token)
         return phone
 
@@ -188,13 +228,25 @@ class Nod:
         )
 
     def pushes(self, phone: SimulatedPhone, *, after: int = 0, wait: float = 10) -> list[Any]:
-        """The data of the FCM messages that have arrived for a phone; waits for the next."""
+        """What a provider has handed to a phone; waits for the next."""
         assert phone.account is not None
+        provider = self.apns_url if phone.style == "ios" else self.fcm_url
         answer = httpx2.get(
-            f"{self.fcm_url}/messages/{phone.account.push_token}",
+            f"{provider}/messages/{phone.account.push_token}",
             params={"after": after, "wait": wait}, timeout=wait + 10,
         )
         return list(answer.json()["messages"])
+
+    def notified(self, phone: SimulatedPhone, *, after: int = 0) -> Notification:
+        """The next notification as the phone's SDK reads it."""
+        message = self.pushes(phone, after=after)[0]
+        notification = (
+            notification_from_apns(message["payload"])
+            if phone.style == "ios"
+            else notification_from_fcm(message["data"])
+        )
+        assert notification is not None, "the SDK would ignore this push"
+        return notification
 
 
 def answers(url: str) -> bool:
