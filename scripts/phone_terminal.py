@@ -60,6 +60,7 @@ def watch(
     answer: Annotated[
         bool | None, typer.Option("--yes/--no", help="answer everything so, without asking")
     ] = None,
+    once: Annotated[bool, typer.Option("--once", help="answer one request, then end")] = False,
 ) -> None:
     """Wait for requests and answer them, until Ctrl-C. The default command."""
     with reported(), carried(name) as (settings, phone):
@@ -74,6 +75,8 @@ def watch(
                 if notification.txlnkid not in seen:
                     seen.add(notification.txlnkid)
                     treat(phone, notification, answer)
+                    if once:
+                        return
             pushes.wait(LONG_WAIT_SECONDS)
 
 
