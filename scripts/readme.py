@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from consent.lifecycle import CAUSES, TRANSITIONS, State
+from consent.lifecycle import diagram
 from consent.settings import Settings
 
 README = Path(__file__).parent.parent / "README.md"
@@ -31,12 +31,7 @@ def settings_table() -> str:
 
 
 def lifecycle_diagram() -> str:
-    arrows = [f"    [*] --> {State.PENDING}"]
-    for state, row in TRANSITIONS.items():
-        arrows += [f"    {state} --> {after}: {CAUSES[event]}" for event, after in row.items()]
-        if not row:
-            arrows.append(f"    {state} --> [*]")
-    return "\n".join(["```mermaid", "stateDiagram-v2", *arrows, "```"])
+    return f"```mermaid\n{diagram()}\n```"
 
 
 PARTS: dict[str, Callable[[], str]] = {"settings": settings_table, "lifecycle": lifecycle_diagram}
