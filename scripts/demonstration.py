@@ -21,6 +21,7 @@ from typing import Any
 
 import httpx2
 import jwt
+import msgspec
 
 from consent.settings import Settings, load
 from scripts import data_directory, kept_phone
@@ -124,13 +125,15 @@ class Demonstration:
     def _phone(self, stage: Stage, headers: Mapping[str, str]) -> SimulatedPhone:
         """The kept phone if the server still knows it as this user's, else a newly enrolled one."""
         account = kept_phone.load(self._settings.data_dir, PHONE)
-        if account and (account.user_id, account.base_url) == (stage.user_id, self._base):
+        if account and account.user_id == stage.user_id:
+            account = msgspec.structs.replace(account, base_url=self._base)  # NOD_PORT may differ
             phone = SimulatedPhone(self._http, self._base, account=account)
             try:
                 phone.pending()
             except PhoneError:
                 self._tell("the phone of the last time is unknown by now")
             else:
+                kept_phone.save(self._settings.data_dir, PHONE, phone)
                 return phone
         ticket = self._call(
             "POST",
