@@ -71,6 +71,28 @@ class Cluster:
             node for number, node in enumerate(self.nodes) if slot < SLOTS * (number + 1) // NODES
         )
 
+    def move(self, key: str, target: RedisServer) -> None:
+        """Hand the key's slot, with all that is in it, to another primary."""
+        source = self.node_of(key)
+        with (
+            redis.Redis.from_url(source.url) as giver,
+            redis.Redis.from_url(target.url) as taker,
+        ):
+            slot = giver.execute_command("CLUSTER KEYSLOT", key)
+            giver_id, taker_id = (c.execute_command("CLUSTER MYID") for c in (giver, taker))
+            taker.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", giver_id)
+            giver.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", taker_id)
+            while moving := giver.execute_command("CLUSTER GETKEYSINSLOT", slot, 100):
+                giver.execute_command(
+                    "MIGRATE", "127.0.0.1", target.port, "", 0, 5_000, "KEYS", *moving
+                )
+            for client in (taker, giver):
+                client.execute_command("CLUSTER SETSLOT", slot, "NODE", taker_id)
+
+    def deafen(self) -> None:
+        for node in self.nodes:
+            node.deafen()
+
     def stop(self) -> None:
         for node in self.nodes:
             node.stop()

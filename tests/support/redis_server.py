@@ -20,9 +20,24 @@ class RedisServer:
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._command = [
-            executable, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(directory),
-            "--save", "", "--appendonly", "yes", "--appendfsync", "always",
-            "--maxmemory-policy", "noeviction", "--loglevel", "warning", *arguments,
+            executable,
+            "--port",
+            str(self.port),
+            "--bind",
+            "127.0.0.1",
+            "--dir",
+            str(directory),
+            "--save",
+            "",
+            "--appendonly",
+            "yes",
+            "--appendfsync",
+            "always",
+            "--maxmemory-policy",
+            "noeviction",
+            "--loglevel",
+            "warning",
+            *arguments,
         ]
         directory.mkdir(parents=True, exist_ok=True)
         self._log = (directory / "log").open("ab")
@@ -41,6 +56,11 @@ class RedisServer:
                     time.sleep(0.02)
                 else:
                     return self
+
+    def deafen(self) -> None:
+        """Break the connections of all who listen to a channel."""
+        with redis.Redis.from_url(self.url) as client:
+            client.client_kill_filter(_type="pubsub")
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)

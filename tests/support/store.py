@@ -24,7 +24,11 @@ CLIENT = "client"
 
 
 def settings(redis_url: str, **values: object) -> Settings:
-    environ = {"NOD_REDIS_URL": redis_url, "NOD_SECRET_KEY": "k" * 32}
+    environ = {
+        "NOD_REDIS_URL": redis_url,
+        "NOD_QUEUE_REDIS_URL": "redis://127.0.0.1",  # the store itself does not use it
+        "NOD_SECRET_KEY": "k" * 32,
+    }
     environ |= {f"NOD_{name.upper()}": str(value) for name, value in values.items()}
     return load(environ)
 
