@@ -11,7 +11,8 @@ keys they touch; the few that reach a key of the person named inside a consent, 
 person has open, derive it from P, and stay in the slot.
 
     P:consent:<consent_id>   hash  state client person request created_at expires_at interval
-                                   next_poll_at last_op attempts told:<device_id>
+                                   next_poll_at last_op attempts leased_by reported
+                                   told:<device_id>
                                    handed_over_at fetched_at decided_at decided_by
                                    redeemed_at claimed_at delivered_at jti
                                    TTL: the deadline and the retention after it

@@ -4,22 +4,26 @@
 -- due again. A first attempt may be claimed at once; every later one when it is due.
 --
 -- KEYS  1 consent  2 outbox  3 the prefix 'P:addresses:'
--- ARGV  1 consent_id  2 lease in ms  3 state in which a person is notified
+-- ARGV  1 consent_id  2 lease in ms  3 state in which a person is notified  4 operation id
 -- Reply {'nothing'} | {'leased'}
 --       | {'claimed', attempt, created_at, expires_at, now, person_id, device_id, address, ...}
 
 local due = redis.call('ZSCORE', KEYS[2], ARGV[1])
 if not due then return {'nothing'} end
 local now = now_ms()
-local c = redis.call('HMGET', KEYS[1], 'state', 'expires_at', 'attempts', 'person', 'created_at')
+local c = redis.call('HMGET', KEYS[1], 'state', 'expires_at', 'attempts', 'person', 'created_at',
+  'leased_by')
 if c[1] ~= ARGV[3] or now >= tonumber(c[2]) then
   redis.call('ZREM', KEYS[2], ARGV[1])
   return {'nothing'}
 end
-if tonumber(c[3]) > 0 and now < tonumber(due) then return {'leased'} end
-
-local attempt = redis.call('HINCRBY', KEYS[1], 'attempts', 1)
-redis.call('ZADD', KEYS[2], now + ARGV[2], ARGV[1])
+local attempt = tonumber(c[3])
+if c[6] ~= ARGV[4] then  -- not the same call, repeated
+  if attempt > 0 and now < tonumber(due) then return {'leased'} end
+  attempt = attempt + 1
+  redis.call('HSET', KEYS[1], 'attempts', attempt, 'leased_by', ARGV[4])
+  redis.call('ZADD', KEYS[2], now + ARGV[2], ARGV[1])
+end
 local claimed = {'claimed', attempt, c[5], c[2], now, c[4]}
 local addresses = redis.call('HGETALL', KEYS[3] .. c[4])
 for i = 1, #addresses, 2 do

@@ -12,7 +12,6 @@ from consent.store.keys import Partition, partitions
 _PENDING = State.PENDING.value
 _REDEEM_FROM, _REDEEM_TO = row(Event.REDEEM)
 _GIVE_UP_FROM, _GIVE_UP_TO = row(Event.GIVE_UP)
-_PROCESS = secrets.token_urlsafe(6)
 
 
 class Refused(NamedTuple):
@@ -79,13 +78,14 @@ class Consents:
     def __init__(self, redis: Redis, settings: Settings) -> None:
         self._redis = redis
         self._settings = settings
+        self._name = secrets.token_urlsafe(6)
         self._operations = 0
         self._partition_open_max = -(-settings.tenant_open_requests_max // settings.partitions)
 
     def _operation_id(self) -> str:
         """Names one call, so that its script knows it when a lost reply has it sent again."""
         self._operations += 1
-        return f"{_PROCESS}{self._operations:x}"
+        return f"{self._name}{self._operations:x}"
 
     async def accept(
         self,
@@ -179,6 +179,7 @@ class Consents:
             consent_id,
             policy.LEASE_MS,
             _PENDING,
+            self._operation_id(),
         )
         if reply[0] != b"claimed":
             return None

@@ -48,10 +48,11 @@ end
 
 local interval = tonumber(c[4])
 if repeated then return {'pending'} end
+if c[6] == ARGV[2] .. ' early' then return {'slow_down', c[4]} end
 if c[5] and now + ARGV[6] < tonumber(c[5]) then
   interval = math.min(interval + ARGV[7], tonumber(ARGV[8]))
   redis.call('HSET', KEYS[1], 'interval', interval, 'next_poll_at', now + interval * 1000,
-    'last_op', ARGV[2])
+    'last_op', ARGV[2] .. ' early')
   return {'slow_down', tostring(interval)}
 end
 redis.call('HSET', KEYS[1], 'next_poll_at', now + interval * 1000, 'last_op', ARGV[2])

@@ -13,11 +13,13 @@
 -- Reply 'superseded' | 'over' | 'told' | 'retrying' | 'out_of_time' | 'unreachable'
 
 local c = redis.call('HMGET', KEYS[1], 'state', 'attempts', 'expires_at', 'person',
-  'handed_over_at', 'created_at', 'fetched_at')
+  'handed_over_at', 'created_at', 'fetched_at', 'reported')
 if not c[1] then
   redis.call('ZREM', KEYS[3], ARGV[1])
   return 'over'
 end
+local verdict = c[8] and string.match(c[8], '^' .. ARGV[2] .. ' (.*)')
+if verdict then return verdict end  -- the same call, repeated
 local now = now_ms()
 local addresses = KEYS[6] .. c[4]
 local told, owed, asks = c[5], false, c[7]
@@ -46,19 +48,24 @@ end
 redis.call('LTRIM', KEYS[2], -100, -1)
 redis.call('PEXPIRE', KEYS[2], math.max(1000, redis.call('PTTL', KEYS[1])))
 
-if c[2] ~= ARGV[2] then return 'superseded' end  -- the lease ran out and another holds it
+local function ended(word)
+  redis.call('HSET', KEYS[1], 'reported', ARGV[2] .. ' ' .. word)
+  return word
+end
+
+if c[2] ~= ARGV[2] then return ended('superseded') end  -- the lease ran out and another holds it
 if c[1] ~= ARGV[4] then
   redis.call('ZREM', KEYS[3], ARGV[1])
-  return 'over'
+  return ended('over')
 end
 if owed and now + ARGV[3] < tonumber(c[3]) then
   redis.call('ZADD', KEYS[3], now + ARGV[3], ARGV[1])
-  return 'retrying'
+  return ended('retrying')
 end
 redis.call('ZREM', KEYS[3], ARGV[1])
-if owed then return 'out_of_time' end
-if told or asks then return 'told' end
+if owed then return ended('out_of_time') end
+if told or asks then return ended('told') end
 redis.call('HSET', KEYS[1], 'state', ARGV[5])
 redis.call('ZREM', KEYS[7] .. c[4], ARGV[1])
 redis.call('ZREM', KEYS[4], ARGV[1])
-return 'unreachable'
+return ended('unreachable')

@@ -1,0 +1,141 @@
+"""
+A reply that is lost: the step was taken, its answer never arrived, and the lane asks again.
+
+Every script must answer the second time as it did the first (decision: every write names itself),
+so that no approval is eaten, no lease is lost and nobody is told "no" who was told "yes".
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from consent.device import address_name
+from consent.identifiers import new_device_id, new_ticket
+from consent.lifecycle import Event
+from consent.push import Address
+from consent.store.consents import Attempt
+from tests.support.proxy import Fault, Proxy
+from tests.support.redis_server import RedisServer
+from tests.support.store import CLIENT, THUMBPRINT, opened, run
+
+
+@pytest.fixture
+def lost(redis_server: RedisServer) -> Iterator[Proxy]:
+    """A proxy that carries out every script and loses its first reply, with the connection."""
+    repeated: set[bytes] = set()
+
+    def choose(_number: int, command: list[bytes]) -> Fault | None:
+        if command[0] != b"EVALSHA":
+            return None
+        text = b" ".join(command)
+        if text in repeated:
+            repeated.discard(text)
+            return None
+        repeated.add(text)
+        return Fault.CUT_AFTER
+
+    with Proxy(redis_server.port) as proxy:
+        proxy.choose = choose
+        yield proxy
+
+
+def test_a_start_a_poll_and_an_answer_are_what_they_were(lost: Proxy) -> None:
+    async def test() -> None:
+        async with opened(lost.url) as use:
+            consents, person = use.store.consents, await use.person()
+            consent_id = await person.ask()
+            assert isinstance(consent_id, str)
+            polls = [await consents.poll(consent_id, CLIENT) for _ in range(3)]
+            assert [(poll.outcome, poll.interval_seconds) for poll in polls] == [
+                ("pending", 0),
+                ("slow_down", 10),
+                ("slow_down", 15),
+            ]
+            assert await person.answer(consent_id, Event.APPROVE) in {"answered", "repeated"}
+            granted = await consents.poll(consent_id, CLIENT)
+            assert granted.outcome == "granted"
+            await consents.delivered(consent_id, granted.jti)
+            assert (await consents.poll(consent_id, CLIENT)).outcome == "spent"
+
+    run(test)
+
+
+def test_a_ticket_is_not_used_up_by_nobody(lost: Proxy) -> None:
+    async def test() -> None:
+        async with opened(lost.url) as use:
+            person = await use.person(devices=0)
+            ticket, device_id = new_ticket(person.person_id), new_device_id(person.person_id)
+            assert await use.store.people.create_ticket(ticket, person.person_id, 60_000)
+            address, name = address_name(Address("fcm_token", "token", 1))
+            outcome, user = await use.store.people.enroll(
+                ticket=ticket,
+                person_id=person.person_id,
+                device_id=device_id,
+                thumbprint=THUMBPRINT,
+                record=b"{}",
+                address=address,
+                address_name=name,
+            )
+            assert outcome == "enrolled"
+            assert user == await use.store.people.read(person.person_id)
+            assert list(await use.store.people.devices(person.person_id)) == [device_id]
+
+    run(test)
+
+
+def test_a_proof_is_not_used_up_by_nobody(lost: Proxy) -> None:
+    async def test() -> None:
+        async with opened(lost.url) as use:
+            person = await use.person()
+            consent_id = await person.ask()
+            who = {
+                "person_id": person.person_id,
+                "device_id": person.devices[0],
+                "thumbprint": THUMBPRINT,
+            }
+            question = await use.store.consents.fetch(
+                consent_id=consent_id, proof="one" + consent_id, **who
+            )
+            assert question.outcome == "question"
+            pending = await use.store.consents.pending(proof="two" + consent_id, **who)
+            assert not isinstance(pending, str)
+            assert [known.consent_id for known in pending] == [consent_id]
+
+    run(test)
+
+
+def test_a_lease_is_not_lost(lost: Proxy) -> None:
+    """Or a phone would be rung only when the lease has run out, eight seconds later."""
+
+    async def test() -> None:
+        async with opened(lost.url) as use:
+            person = await use.person()
+            consent_id = await person.ask()
+            claim = await use.store.consents.claim(consent_id)
+            assert claim is not None
+            assert claim.attempt == 1
+            assert await use.store.consents.claim(consent_id) is None
+
+    run(test)
+
+
+def test_a_report_counts_once(lost: Proxy) -> None:
+    """I12: one record for each attempt."""
+
+    async def test() -> None:
+        async with opened(lost.url) as use:
+            person = await use.person()
+            consent_id = await person.ask()
+            claim = await use.store.consents.claim(consent_id)
+            assert claim is not None
+            (device_id, address) = claim.addresses[0]
+            attempt = Attempt(device_id, "delivered", address, "fcm", b'{"event":"push"}')
+            before = (await use.store.consents.stats()).get("push:fcm:delivered", 0)
+            assert await use.store.consents.report(claim, [attempt], 2_000) == "told"
+            read = await use.store.consents.read(consent_id)
+            after = (await use.store.consents.stats())["push:fcm:delivered"]
+            assert read is not None
+            assert len(read[1]) == 1
+            assert after == before + 1
+
+    run(test)
