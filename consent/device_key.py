@@ -65,10 +65,13 @@ def _ec(jwk: dict[str, object]) -> DeviceKey:
     if jwk.get("alg", "ES256") != "ES256":
         raise UnusableKey("a P-256 key signs with ES256")
     x, y = _integer(jwk, "x"), _integer(jwk, "y")
+    numbers = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1())
     try:
-        key = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+        key = numbers.public_key()
     except ValueError:
         raise UnusableKey("the EC key is not a point of P-256") from None
+    if key.public_numbers() != numbers:  # beyond the field, where a point has many names
+        raise UnusableKey("the EC key has a coordinate out of range")
     members = {
         "crv": "P-256",
         "kty": "EC",

@@ -1,0 +1,70 @@
+"""What one secret key protects, and from whom."""
+
+import pytest
+
+from consent.seal import Seal, SealError
+
+KEY = "a secret key for nothing but these tests"
+
+
+def test_what_is_sealed_is_opened_by_every_process_with_the_same_key() -> None:
+    assert Seal(KEY).decrypt(Seal(KEY).encrypt(b"plain", "kid"), "kid") == b"plain"
+
+
+def test_the_same_is_never_sealed_alike() -> None:
+    seal = Seal(KEY)
+
+    assert seal.encrypt(b"plain", "kid") != seal.encrypt(b"plain", "kid")
+    assert b"plain" not in seal.encrypt(b"plain", "kid")
+
+
+def test_another_key_opens_nothing() -> None:
+    sealed = Seal(KEY).encrypt(b"plain", "kid")
+
+    with pytest.raises(SealError):
+        Seal(KEY + "!").decrypt(sealed, "kid")
+
+
+def test_a_record_in_the_place_of_another_is_not_opened() -> None:
+    """The context is bound: whoever can write Redis cannot swap records."""
+    seal = Seal(KEY)
+
+    with pytest.raises(SealError):
+        seal.decrypt(seal.encrypt(b"plain", "one kid"), "another kid")
+
+
+def test_a_changed_or_cut_record_is_not_opened() -> None:
+    seal = Seal(KEY)
+    sealed = seal.encrypt(b"plain", "kid")
+
+    for place in range(len(sealed)):
+        changed = bytearray(sealed)
+        changed[place] ^= 1
+        for damaged in (bytes(changed), sealed[:place]):
+            with pytest.raises(SealError):
+                seal.decrypt(damaged, "kid")
+
+
+def test_a_challenge_is_the_same_whenever_asked_and_another_for_any_other() -> None:
+    seal = Seal(KEY)
+    challenge = seal.challenge("consent", "device")
+
+    assert challenge == Seal(KEY).challenge("consent", "device")
+    assert len(challenge) == 43
+    others = {
+        seal.challenge("consent", "device2"),
+        seal.challenge("consent2", "device"),
+        Seal(KEY + "!").challenge("consent", "device"),
+    }
+    assert challenge not in others
+    assert len(others) == 3
+
+
+def test_each_use_has_a_key_of_its_own() -> None:
+    """RFC 5869: none can stand in for another, and none is the secret itself."""
+    seal = Seal(KEY)
+
+    assert len(seal.transaction_key) == 32
+    assert seal.transaction_key != KEY.encode()
+    with pytest.raises(SealError):
+        Seal(seal.transaction_key.hex()).decrypt(seal.encrypt(b"plain", "kid"), "kid")
