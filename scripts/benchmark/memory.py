@@ -1,0 +1,50 @@
+"""What a request that nobody has answered yet costs in Redis: bytes, people not counted."""
+
+import asyncio
+from pathlib import Path
+
+from consent.store.consents import Attempt
+from scripts.benchmark.figures import Figure, Target
+from scripts.benchmark.installation import installation
+from scripts.benchmark.population import CLIENT_ID, Asked, Population, in_batches
+
+PEOPLE = 5_000
+TARGET = Target(2_048)
+
+
+async def measure(directory: Path) -> list[Figure]:
+    async with installation(directory) as nod:
+        population = nod.population
+        people = await population.people(PEOPLE)
+        before = await _bytes_used(population)
+        asked = await population.ask(people, PEOPLE)
+        accepted = await _bytes_used(population)
+        await in_batches(lambda one: _push_and_poll(population, one), asked)
+        pushed = await _bytes_used(population)
+    return [
+        Figure("Redis, a request just accepted", (accepted - before) / PEOPLE, "bytes", TARGET),
+        Figure("Redis, pushed and polled once", (pushed - before) / PEOPLE, "bytes", TARGET),
+    ]
+
+
+async def _push_and_poll(population: Population, asked: Asked) -> None:
+    consents = population.store.consents
+    claim = await consents.claim(asked.consent_id)
+    if claim is None:
+        raise RuntimeError("an accepted request owed no notification")
+    [(device_id, address)] = claim.addresses
+    fact = (
+        b'{"event":"push","attempt":1,"device_id":"%s","provider":"fcm","outcome":"delivered",'
+        b'"message_id":"0:1234567890123456%%0123456789abcdef"}' % device_id.encode()
+    )
+    await consents.report(claim, [Attempt(device_id, "delivered", address, "fcm", fact)], 0)
+    await consents.poll(asked.consent_id, CLIENT_ID)
+
+
+async def _bytes_used(population: Population) -> int:
+    """Without the buffers of connections and of the append-only file, which come and go."""
+    await asyncio.sleep(1.0)  # Redis gives unused halves of its buffers back in the background
+    reply: bytes = await population.store.redis.command("INFO", "memory")
+    facts = dict(line.split(":", 1) for line in reply.decode().splitlines() if ":" in line)
+    buffers = int(facts["mem_clients_normal"]) + int(facts["mem_aof_buffer"])
+    return int(facts["used_memory"]) - buffers

@@ -1,0 +1,110 @@
+"""The requests of each endpoint, as the octets that are sent, and what they must be answered."""
+
+import time
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+import msgspec
+
+from consent import transaction
+from consent.client import CIBA_GRANT
+from consent.push import Notification
+from scripts.benchmark.http_load import Expected
+from scripts.benchmark.population import (
+    BINDING_MESSAGE,
+    CLIENT_ID,
+    CLIENT_SECRET,
+    Asked,
+    Person,
+    Population,
+)
+
+_CREDENTIALS = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+_FORM = "application/x-www-form-urlencoded"
+
+PENDING = Expected(400, b'"authorization_pending"')
+BARE = Expected(200, b'"authorization_pending"')
+STARTED = Expected(200, b'"auth_req_id"')
+REDEEMED = Expected(200, b'"id_token"')
+FETCHED = Expected(200, BINDING_MESSAGE.encode())
+ANSWERED = Expected(204)
+
+
+def request(
+    method: str, path: str, host: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+) -> bytes:
+    """An HTTP/1.1 request with the header fields a client library sends."""
+    fields = {
+        "Host": host,
+        "Accept": "*/*",
+        "Accept-Encoding": "gzip, deflate",
+        "Connection": "keep-alive",
+        "User-Agent": "nod-benchmark/1",
+        **(headers or {}),
+    }
+    if body:
+        fields["Content-Length"] = str(len(body))
+    lines = [f"{method} {path} HTTP/1.1", *[f"{name}: {value}" for name, value in fields.items()]]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+class Traffic:
+    """Requests to one installation."""
+
+    def __init__(self, population: Population) -> None:
+        self._population = population
+        self._settings = population.settings
+        self._host = f"{self._settings.host}:{self._settings.port}"
+
+    def poll(self, asked: Asked, path: str = "/oauth/token") -> bytes:
+        """The same for what is pending and for what is approved."""
+        form = {"grant_type": CIBA_GRANT, "auth_req_id": asked.auth_req_id, **_CREDENTIALS}
+        return self._form(path, form)
+
+    def start(self, person: Person) -> bytes:
+        hint = {"format": "iss_sub", "iss": self._settings.issuer, "sub": person.user_id}
+        return self._form(
+            "/bc-authorize",
+            {
+                "scope": "openid",
+                "binding_message": BINDING_MESSAGE,
+                "login_hint": msgspec.json.encode(hint).decode(),
+                **_CREDENTIALS,
+            },
+        )
+
+    def fetch(self, asked: Asked) -> bytes:
+        """Signed now, and good for some minutes."""
+        path = f"rich-consents/{asked.consent_id}"
+        token = self._notification(asked).txtkn
+        proof = self._population.phone(asked.person).proof("GET", self._settings.url(path), token)
+        headers = {"Authorization": f"MFA-DPoP {token}", "MFA-DPoP": proof}
+        return request("GET", f"/{path}", self._host, headers=headers)
+
+    def answer(self, asked: Asked) -> bytes:
+        """Signed now, and good for half a minute."""
+        notification = self._notification(asked)
+        phone = self._population.phone(asked.person)
+        response = phone.challenge_response(notification.c, accept=True)
+        headers = {
+            "Authorization": f"Bearer {notification.txtkn}",
+            "Content-Type": "application/json",
+        }
+        body = msgspec.json.encode({"challenge_response": response})
+        path = "/appliance-mfa/api/resolve-transaction"
+        return request("POST", path, self._host, body, headers)
+
+    def _form(self, path: str, form: dict[str, str]) -> bytes:
+        body = urlencode(form).encode()
+        return request("POST", path, self._host, body, {"Content-Type": _FORM})
+
+    def _notification(self, asked: Asked) -> Notification:
+        now_ms = int(time.time() * 1_000)
+        return transaction.notification(
+            seal=self._population.store.seal,
+            issuer=self._settings.issuer,
+            consent_id=asked.consent_id,
+            device_id=asked.person.device_id,
+            created_at_ms=now_ms,
+            expires_at_ms=now_ms + 300_000,
+        )
