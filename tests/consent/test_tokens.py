@@ -206,7 +206,7 @@ def test_a_clients_own_token_is_auth0s() -> None:
 
 
 def test_a_clients_own_token_opens_the_management_api() -> None:
-    assert opened(client_token()) == (CLIENT_ID, {"read:users", "create:users"})
+    assert opened(client_token()) == (CLIENT_ID, frozenset({"read:users", "create:users"}))
 
 
 def test_a_token_of_a_retired_key_is_good_while_the_key_is_known() -> None:
