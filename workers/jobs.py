@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from rq.exceptions import NoSuchJobError
 from rq.job import Job
 
 from consent import jobs
@@ -37,10 +38,38 @@ class UnknownJob(Exception):  # noqa: N818 - said of the job
     """A job names something that is not ours to run."""
 
 
+# What a job of ours has in Redis. RQ would also import the callbacks a job names, call its
+# webhooks, wait for its dependencies and keep it for as long as it asks.
+_OWN_FIELDS = frozenset(
+    {
+        b"created_at",
+        b"data",
+        b"ended_at",
+        b"enqueued_at",
+        b"last_heartbeat",
+        b"origin",
+        b"started_at",
+        b"status",
+        b"worker_name",
+    }
+)
+
+
 class AllowedJob(Job):  # type: ignore[misc]  # RQ is untyped
+    def restore(self, raw_data: dict[bytes, bytes]) -> None:
+        """Read a job from Redis; one that cannot be read is none (NoSuchJobError)."""
+        own = {name: value for name, value in raw_data.items() if name in _OWN_FIELDS}
+        try:
+            super().restore(own)
+        except (ValueError, TypeError) as error:
+            raise NoSuchJobError("a malformed job") from error
+        self.timeout = jobs.JOB_TIMEOUT_SECONDS
+        self.result_ttl = 0
+        self.failure_ttl = jobs.FAILURE_TTL_SECONDS
+
     @property
     def func(self) -> Callable[..., Any]:
         try:
             return ALLOWED[self.func_name]
-        except KeyError:
+        except (KeyError, TypeError):
             raise UnknownJob from None
