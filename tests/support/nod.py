@@ -27,9 +27,7 @@ BOOTSTRAP = ("bootstrap-client", "bootstrap-secret-of-the-tests")
 DELAY_MAX_SECONDS = 20.0
 
 
-class TestClient(NamedTuple):
-    __test__ = False  # a client in the tests, not a test
-
+class OAuthClient(NamedTuple):
     client_id: str
     client_secret: str
 
@@ -63,8 +61,9 @@ class Process:
         return self._process.pid
 
     def kill(self) -> None:
-        """kill -9."""
-        self.end(signal.SIGKILL)
+        """Not even a SIGTERM: kill -9, if it runs."""
+        if self._process is not None:
+            self.end(signal.SIGKILL)
 
     def end(self, number: int = signal.SIGTERM) -> int:
         assert self._process is not None
@@ -102,8 +101,13 @@ class Nod:
             **{f"NOD_{name.upper()}": value for name, value in settings.items()},
         }
         self.fcm = Process(
-            "scripts.doubles.fcm", environ, directory / "fcm.log",
-            "--directory", str(directory), "--port", self.fcm_url.rpartition(":")[2],
+            "scripts.doubles.fcm",
+            environ,
+            directory / "fcm.log",
+            "--directory",
+            str(directory),
+            "--port",
+            self.fcm_url.rpartition(":")[2],
         )
         self.doubles = [self.fcm]
         self.apns_url = ""
@@ -123,8 +127,15 @@ class Nod:
         self.apns_url = f"http://127.0.0.1:{inbox_port}"
         self.doubles.append(
             Process(
-                "scripts.doubles.apns", environ, self.directory / "apns.log", "--directory",
-                str(directory), "--port", str(port), "--inbox-port", str(inbox_port),
+                "scripts.doubles.apns",
+                environ,
+                self.directory / "apns.log",
+                "--directory",
+                str(directory),
+                "--port",
+                str(port),
+                "--inbox-port",
+                str(inbox_port),
             )
         )
         self.environ |= {
@@ -161,27 +172,31 @@ class Nod:
 
     def admin(self, method: str, path: str, body: object = None) -> httpx2.Response:
         if not self._token:
-            self._token = self.client_token(TestClient(*BOOTSTRAP))["access_token"]
+            self._token = self.client_token(OAuthClient(*BOOTSTRAP))["access_token"]
         return self.http.request(
-            method, f"api/v2/{path}", json=body,
+            method,
+            f"api/v2/{path}",
+            json=body,
             headers={"Authorization": f"Bearer {self._token}"},
         )
 
-    def client_token(self, client: TestClient) -> dict[str, Any]:
+    def client_token(self, client: OAuthClient) -> dict[str, Any]:
         answer = self.http.post(
             "oauth/token",
             data={
-                "grant_type": "client_credentials", "audience": f"{self.url}api/v2/", **client.post
+                "grant_type": "client_credentials",
+                "audience": f"{self.url}api/v2/",
+                **client.post,
             },
         )
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
-    def new_client(self, **metadata: object) -> TestClient:
+    def new_client(self, **metadata: object) -> OAuthClient:
         body = {"name": "Example bank", "grant_types": [CIBA], **metadata}
         answer = self.admin("POST", "clients", body)
         assert answer.status_code == 201, answer.text
-        return TestClient(answer.json()["client_id"], answer.json()["client_secret"])
+        return OAuthClient(answer.json()["client_id"], answer.json()["client_secret"])
 
     def new_user(self, **profile: object) -> str:
         body = {"email": f"{uuid.uuid4().hex}@example.com", "connection": "users", **profile}
@@ -209,23 +224,34 @@ class Nod:
         return json.dumps({"format": "iss_sub", "iss": self.url, "sub": user_id})
 
     def start_request(
-        self, client: TestClient, user_id: str, **parameters: str
+        self, client: OAuthClient, user_id: str, **parameters: str
     ) -> httpx2.Response:
         form = {
-            "scope": "openid", "binding_message": "Pay 10", "login_hint": self.login_hint(user_id),
+            "scope": "openid",
+            "binding_message": "Pay 10",
+            "login_hint": self.login_hint(user_id),
             **parameters,
         }
         return self.http.post("bc-authorize", data=form, auth=client.basic)
 
-    def accepted(self, client: TestClient, user_id: str, **parameters: str) -> str:
+    def accepted(self, client: OAuthClient, user_id: str, **parameters: str) -> str:
         answer = self.start_request(client, user_id, **parameters)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["auth_req_id"])
 
-    def poll(self, client: TestClient, auth_req_id: str) -> httpx2.Response:
+    def poll(self, client: OAuthClient, auth_req_id: str) -> httpx2.Response:
         return self.http.post(
             "oauth/token", data={"grant_type": CIBA, "auth_req_id": auth_req_id}, auth=client.basic
         )
+
+    def error_after_waiting(self, client: OAuthClient, auth_req_id: str) -> str:
+        """How a request ends that nobody answers."""
+        waiting = {"authorization_pending", "slow_down"}
+        deadline = time.monotonic() + DELAY_MAX_SECONDS
+        while (error := str(self.poll(client, auth_req_id).json()["error"])) in waiting:
+            assert time.monotonic() < deadline, "the request did not end"
+            time.sleep(0.05)
+        return error
 
     def pushes(self, phone: SimulatedPhone, *, after: int = 0, wait: float = 10) -> list[Any]:
         """What a provider has handed to a phone; waits for the next."""
@@ -233,7 +259,8 @@ class Nod:
         provider = self.apns_url if phone.style == "ios" else self.fcm_url
         answer = httpx2.get(
             f"{provider}/messages/{phone.account.push_token}",
-            params={"after": after, "wait": wait}, timeout=wait + 10,
+            params={"after": after, "wait": wait},
+            timeout=wait + 10,
         )
         return list(answer.json()["messages"])
 
