@@ -74,7 +74,7 @@ class Sending(threading.Thread):
         self._worker = name
         self.failure: BaseException | None = None
         self.ready = threading.Event()
-        self._stop: asyncio.Event
+        self._stopping: asyncio.Event
         self._loop: asyncio.AbstractEventLoop
 
     def run(self) -> None:
@@ -90,7 +90,7 @@ class Sending(threading.Thread):
 
     async def _run(self) -> None:
         settings = self._settings
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         store = await open_store(settings)
         try:
             async with senders(settings) as by_provider:
@@ -111,8 +111,8 @@ class Sending(threading.Thread):
                     )
                 )
                 self.ready.set()
-                stopping = asyncio.create_task(self._stop.wait())
-                await asyncio.wait({sweeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                told = asyncio.create_task(self._stopping.wait())
+                await asyncio.wait({sweeping, told}, return_when=asyncio.FIRST_COMPLETED)
                 if sweeping.done():
                     sweeping.result()  # a defect in the sweeper ends the worker, loudly
                 sweeping.cancel()
@@ -129,7 +129,7 @@ class Sending(threading.Thread):
 
     def stop(self) -> None:
         """Finish what is being sent, then end."""
-        self._loop.call_soon_threadsafe(self._stop.set)
+        self._loop.call_soon_threadsafe(self._stopping.set)
         self.join(SETTLE_SECONDS + 1)
 
 
