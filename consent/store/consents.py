@@ -1,4 +1,8 @@
-"""Consents: the life of a request, one method a script."""
+"""
+Consents: the life of a request, one method a script.
+
+More than 300 lines, for the scripts decide about one record: what each is sent stands together.
+"""
 
 import secrets
 from typing import NamedTuple

@@ -5,6 +5,7 @@ import json
 import msgspec
 
 from consent.push import Notification, apns_payload, fcm_data
+from tests.support.domain import vector
 from tests.support.pushes import a_push
 
 READ_BY_BOTH_SDKS = {"dai", "txtkn", "txlnkid", "c", "d", "sh"}
@@ -70,3 +71,14 @@ def test_both_messages_fit_the_providers_4096_bytes_with_a_transaction_token_of_
 
     assert len(msgspec.json.encode(apns_payload(large))) <= 4_096
     assert sum(len(name) + len(value) for name, value in fcm_data(large).items()) <= 4_096
+
+
+def test_both_spellings_are_the_example_of_the_wire() -> None:
+    """auth0-wire 2.4."""
+    example = vector("guardian_notification")
+
+    assert (
+        json.loads(msgspec.json.encode(apns_payload(a_push("apns", "00" * 32))))
+        == (example["apns"])
+    )
+    assert fcm_data(a_push("fcm_token", "t")) == example["fcm_data"]
