@@ -4,9 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.nod import Nod
 from tests.support.redis_server import RedisServer
+
+# Other processes share the machine: how long one example took says nothing of the code.
+settings.register_profile("nod", deadline=None)
+settings.load_profile("nod")
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ def family(of: type[Refusal]) -> Iterator[type[Refusal]]:
 # CIBA 11 and 13, RFC 6749 5.2, RFC 9396 5; A103, A104, A105, A131.
 CODES = {
     "InvalidRequest": (400, "invalid_request"),
+    "MethodNotAllowed": (405, "invalid_request"),
     "PayloadTooLarge": (413, "invalid_request"),
     "InvalidClient": (401, "invalid_client"),
     "UnauthorizedClient": (400, "unauthorized_client"),
