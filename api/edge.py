@@ -18,6 +18,7 @@ from api.metrics import REQUESTS
 from consent import forms
 from consent.errors import (
     InvalidRequest,
+    MethodNotAllowed,
     PayloadTooLarge,
     Refusal,
     ServerError,
@@ -154,7 +155,7 @@ class Endpoint:
             if handler is None:
                 return Reply(
                     405,
-                    self._error(InvalidRequest("The method is not allowed here")),
+                    self._error(MethodNotAllowed("The method is not allowed here")),
                     JSON_HEADERS + self._allow,
                     outcome="method_not_allowed",
                 )

@@ -44,6 +44,7 @@ class ResourceServer(msgspec.Struct, frozen=True, kw_only=True):
     token_dialect: str = "rfc9068_profile"  # noqa: S105 - the name of a format
     allow_offline_access: bool = False
     is_system: bool = False
+    creation: str = ""  # random: the same creation, sent again, is told from a second one
 
 
 class ClientGrant(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +54,7 @@ class ClientGrant(msgspec.Struct, frozen=True, kw_only=True):
     client_id: str
     audience: str
     scope: list[str]
+    creation: str = ""  # as above
 
 
 def client_grant_id(client_id: str, audience: str) -> str:

@@ -39,6 +39,10 @@ class InvalidRequest(OAuthError):
     """Missing, repeated or malformed; the default of the family."""
 
 
+class MethodNotAllowed(InvalidRequest):
+    status = 405
+
+
 class PayloadTooLarge(InvalidRequest):
     status = 413
 

@@ -29,6 +29,10 @@ class InvalidAccessToken(Exception):  # noqa: N818 - said of the token
     """Not an access token of ours for this audience; the text goes to the log."""
 
 
+class ExpiredAccessToken(InvalidAccessToken):
+    """It was one."""
+
+
 def token_response(
     request: AuthenticationRequest,
     user: Mapping[str, object],
@@ -142,7 +146,8 @@ def management_access(
     """
     Verify an access token for the management API: the client it is for and its scopes.
 
-    RFC 9068 4: type, issuer, audience, algorithm, expiry (D005). Raises InvalidAccessToken.
+    RFC 9068 4: type, issuer, audience, algorithm, expiry (D005). Raises InvalidAccessToken,
+    ExpiredAccessToken.
     """
     if len(token) > policy.SIGNED_INPUT_CHARACTERS_MAX:
         raise InvalidAccessToken("too long")
@@ -168,6 +173,8 @@ def management_access(
     claims = decoded["payload"]
     if decoded["header"].get("typ") != ACCESS_TOKEN_TYPE:
         raise InvalidAccessToken("not an access token")
-    if claims.get("gty") != "client-credentials" or now >= claims["exp"]:
-        raise InvalidAccessToken("expired, or not a client's own")
+    if claims.get("gty") != "client-credentials":
+        raise InvalidAccessToken("not a client's own")
+    if now >= claims["exp"]:
+        raise ExpiredAccessToken("expired")
     return claims["client_id"], frozenset(claims["scope"].split(" "))

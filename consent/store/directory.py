@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
+from consent.access import ClientGrant, resource_server_id
 from consent.store import keys
 from consent.store.connections import DEAF, LISTENING, Redis
 
@@ -68,6 +69,45 @@ class Directory:
 
     async def write(self, hash_name: str, record_id: str, record: object) -> None:
         await self._put(hash_name, record_id, msgspec.json.encode(record), "")
+
+    async def replace(self, hash_name: str, record_id: str, record: object) -> bool:
+        """False when there is no record of that id (any more)."""
+        return await self._put(hash_name, record_id, msgspec.json.encode(record), "known")
+
+    async def create_client_grant(self, grant: ClientGrant) -> str:
+        """Replies `created`, `exists`, `unknown_client` or `unknown_resource_server`."""
+        reply: bytes = await self._redis.run(
+            "create_client_grant",
+            [keys.CLIENT_GRANTS, keys.CLIENTS, keys.RESOURCE_SERVERS],
+            grant.id,
+            msgspec.json.encode(grant),
+            grant.client_id,
+            resource_server_id(grant.audience),
+            keys.CHANGES,
+        )
+        self._drop(keys.CLIENT_GRANTS, grant.id)
+        return reply.decode()
+
+    async def remove_client(self, client_id: str) -> None:
+        """Remove a client and its grants in one step."""
+        await self._remove_granted(keys.CLIENTS, client_id, "client_id", client_id)
+
+    async def remove_resource_server(self, identifier: str) -> None:
+        """Remove a resource server and every grant for it in one step."""
+        await self._remove_granted(
+            keys.RESOURCE_SERVERS, resource_server_id(identifier), "audience", identifier
+        )
+
+    async def _remove_granted(
+        self, hash_name: str, record_id: str, member: str, value: str
+    ) -> None:
+        named = msgspec.json.encode({member: value})[1:-1]
+        removed: list[bytes] = await self._redis.run(
+            "remove_granted", [hash_name, keys.CLIENT_GRANTS], record_id, named, keys.CHANGES
+        )
+        self._drop(hash_name, record_id)
+        for grant_id in removed:
+            self._drop(keys.CLIENT_GRANTS, grant_id.decode())
 
     async def remove(self, *records: tuple[str, str]) -> int:
         """Remove records, each a hash and an id, in one step; says how many there were."""

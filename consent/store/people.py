@@ -14,15 +14,22 @@ class People:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def create(self, person_id: str, user: bytes) -> bool:
-        """False when the person is there already."""
+    async def create(self, person_id: str, user: bytes, *, blocked: bool = False) -> bool:
+        """False when the person is there already; one who is blocked cannot be asked."""
         key = Partition.of(person_id).person(person_id)
-        return bool(await self._redis.run("create_person", [key], user) == b"created")
+        reply = await self._redis.run("create_person", [key], user, "1" if blocked else "")
+        return bool(reply == b"created")
 
     async def read(self, person_id: str) -> bytes | None:
         key = Partition.of(person_id).person(person_id)
         user: bytes | None = await self._redis.execute("HGET", key, "user")
         return user
+
+    async def read_with_block(self, person_id: str) -> tuple[bytes, bool] | None:
+        """A person and whether they are blocked."""
+        key = Partition.of(person_id).person(person_id)
+        user, blocked = await self._redis.execute("HMGET", key, "user", "blocked")
+        return (user, blocked is not None) if user else None
 
     async def remove(self, person_id: str) -> bool:
         """Forget a person and their devices, and end what they were asked."""

@@ -1,0 +1,100 @@
+"""Clients: the body that makes one, and how one is shown (auth0-wire 3.2)."""
+
+from typing import Annotated, get_args
+
+import msgspec
+
+from consent.client import (
+    CIBA_GRANT,
+    CLIENT_CREDENTIALS_GRANT,
+    DEFAULT_GRANT_TYPES,
+    AuthenticationMethod,
+    Client,
+    JwtConfiguration,
+)
+from consent.errors import ManagementError
+from consent.identifiers import digest
+from consent.management.payload import (
+    RequiredText,
+    Text,
+    Url,
+    check_each_once,
+    check_no_markup,
+    invalid_body,
+    payload,
+)
+
+# Those of RFC 6749, 7523, 8628, 8693, CIBA and Auth0. A client may be registered for what other
+# servers of its owner offer; which of them work here is in the discovery document.
+GRANT_TYPES = frozenset(
+    (
+        *DEFAULT_GRANT_TYPES,
+        "password",
+        CIBA_GRANT,
+        CLIENT_CREDENTIALS_GRANT,
+        "urn:ietf:params:oauth:grant-type:device_code",
+        "urn:ietf:params:oauth:grant-type:jwt-bearer",
+        "urn:ietf:params:oauth:grant-type:token-exchange",
+        "http://auth0.com/oauth/grant-type/mfa-oob",
+        "http://auth0.com/oauth/grant-type/mfa-otp",
+        "http://auth0.com/oauth/grant-type/mfa-recovery-code",
+        "http://auth0.com/oauth/grant-type/password-realm",
+        "http://auth0.com/oauth/grant-type/passwordless/otp",
+    )
+)
+AUTHENTICATION_METHODS = get_args(AuthenticationMethod)
+_METADATA_MAX = 10
+_LIFETIME_SECONDS_MAX = 2_592_000
+
+
+class NewClient(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of POST /clients."""
+
+    name: RequiredText
+    description: Text = ""
+    grant_types: Annotated[list[str], msgspec.Meta(max_length=len(GRANT_TYPES))] = msgspec.field(
+        default_factory=lambda: list(DEFAULT_GRANT_TYPES)
+    )
+    token_endpoint_auth_method: str = "client_secret_post"  # noqa: S105 - the name of a method
+    is_first_party: bool = True
+    oidc_conformant: bool = True
+    app_type: RequiredText = "regular_web"
+    callbacks: Annotated[list[Url], msgspec.Meta(max_length=100)] = []
+    client_metadata: Annotated[dict[Text, Text], msgspec.Meta(max_length=_METADATA_MAX)] = {}
+    jwt_configuration: JwtConfiguration = JwtConfiguration()
+
+
+def new_client(body: dict[str, object], *, client_id: str, secret: str) -> Client:
+    """The client a body describes. Raises ManagementError invalid_body."""
+    wanted = payload(body, NewClient)
+    check_no_markup("name", wanted.name)
+    method = wanted.token_endpoint_auth_method
+    if method not in AUTHENTICATION_METHODS:
+        allowed = ", ".join(AUTHENTICATION_METHODS)
+        raise invalid_body(f"'Must be one of {allowed}' on property token_endpoint_auth_method.")
+    check_each_once("grant_types", wanted.grant_types)
+    if not GRANT_TYPES.issuperset(wanted.grant_types):
+        raise invalid_body("'Not a known grant type' on property grant_types.")
+    for text in [*wanted.client_metadata, *wanted.client_metadata.values()]:
+        if not text.isprintable():
+            raise invalid_body(
+                "'Has a character that cannot be shown' on property client_metadata."
+            )
+    if not 1 <= wanted.jwt_configuration.lifetime_in_seconds <= _LIFETIME_SECONDS_MAX:
+        raise invalid_body(
+            f"'Must be between 1 and {_LIFETIME_SECONDS_MAX}' on property "
+            "jwt_configuration.lifetime_in_seconds."
+        )
+    members = {name: getattr(wanted, name) for name in NewClient.__struct_fields__}
+    return Client(client_id=client_id, secret_digest=digest(secret), **members)
+
+
+def client_shown(client: Client, secret: str | None = None) -> dict[str, object]:
+    """The client object of the wire; the secret is known, and shown, only when it is made."""
+    shown: dict[str, object] = msgspec.to_builtins(client)
+    del shown["secret_digest"]
+    return shown if secret is None else shown | {"client_secret": secret}
+
+
+def inexistent_client() -> ManagementError:
+    return ManagementError(404, "inexistent_client", "The client does not exist.")

@@ -1,0 +1,54 @@
+"""A consent as an administrator sees it: where it stands and what became of each attempt."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from consent.authentication_request import AuthenticationRequest
+from consent.errors import ManagementError
+from consent.lifecycle import State
+from consent.transaction import iso_date
+
+_MAY_EXPIRE = (State.PENDING, State.APPROVED)
+_TIMES = (
+    "created_at",
+    "expires_at",
+    "handed_over_at",
+    "fetched_at",
+    "decided_at",
+    "redeemed_at",
+    "delivered_at",
+)
+
+
+def consent_shown(
+    consent_id: str, fields: Mapping[str, bytes], facts: list[bytes], now_ms: int
+) -> dict[str, object]:
+    """`fields` and `facts` as the store keeps them; expiry is what the clock makes of them."""
+    request = msgspec.json.decode(fields["request"], type=AuthenticationRequest)
+    state = State(fields["state"].decode())
+    is_expired = state in _MAY_EXPIRE and now_ms >= int(fields["expires_at"])
+    shown: dict[str, object] = {
+        "id": consent_id,
+        "state": "expired" if is_expired else state.value,
+        "client_id": request.client_id,
+        "user_id": request.user_id,
+        "audience": request.audience,
+        "scope": request.scope,
+        "binding_message": request.binding_message,
+    }
+    shown |= {name: iso_date(int(fields[name])) for name in _TIMES if name in fields}
+    if "decided_by" in fields:
+        shown["decided_by"] = fields["decided_by"].decode()
+    shown["attempts"] = [_fact(fact) for fact in facts]
+    return shown
+
+
+def _fact(stored: bytes) -> dict[str, object]:
+    ms, _, fact = stored.partition(b" ")
+    members: dict[str, object] = msgspec.json.decode(fact)
+    return {"at": iso_date(int(ms))} | members
+
+
+def inexistent_consent() -> ManagementError:
+    return ManagementError(404, "inexistent_consent", "The consent does not exist.")
