@@ -121,7 +121,8 @@ class Proxy:
                 buffer += data
                 begin = 0
                 while (end := end_of_reply(buffer, begin)) > 0:
-                    fault = faults.popleft()
+                    pushed = buffer[begin : begin + 1] == b">"  # nobody's reply
+                    fault = faults.popleft() if faults and not pushed else None
                     if fault is not None:
                         self.caught.set()
                     if fault is Fault.CUT_AFTER:
@@ -134,17 +135,17 @@ class Proxy:
 
 
 def end_of_reply(data: bytes, begin: int) -> int:
-    """Where the RESP2 reply that begins there ends, -1 while it is incomplete."""
+    """Where the reply (RESP2 or RESP3) that begins there ends, -1 while it is incomplete."""
     line_end = data.find(b"\r\n", begin)
     if line_end < 0:
         return -1
     end = line_end + 2
     kind, count = data[begin : begin + 1], data[begin + 1 : line_end]
-    if kind == b"$" and int(count) >= 0:
+    if kind in b"$=!" and int(count) >= 0:
         end += int(count) + 2
         return end if end <= len(data) else -1
-    if kind == b"*":
-        for _ in range(int(count)):
+    if kind in b"*~>%|":
+        for _ in range(int(count) * (2 if kind in b"%|" else 1)):
             end = end_of_reply(data, end)
             if end < 0:
                 return -1
