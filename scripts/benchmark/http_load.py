@@ -6,7 +6,6 @@ A request is octets; of an answer only the status, its length and an expected pa
 """
 
 import asyncio
-import collections
 import contextlib
 import itertools
 import time
@@ -102,27 +101,34 @@ async def send_at_rate(
     port: int, requests: Sequence[bytes], expected: Expected, per_second: float
 ) -> list[bytes]:
     """
-    Send each once, at a steady rate whether or not the server keeps up; the bodies answered.
+    Send each once, at a steady rate for as long as there is an idle connection; the bodies.
 
-    Raises UnexpectedAnswerError, OSError, and IndexError when every connection waits.
+    Raises UnexpectedAnswerError, OSError.
     """
     bodies: list[bytes] = []
     ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    idle: collections.deque[_Connection] = collections.deque()
+    idle: asyncio.Queue[_Connection] = asyncio.Queue()
 
     def answered(connection: _Connection, body: bytes) -> None:
         bodies.append(body)
-        idle.append(connection)
+        idle.put_nowait(connection)
         if len(bodies) == len(requests) and not ended.done():
             ended.set_result(None)
 
-    async with _connections(port, expected, answered, ended) as connections:
-        idle.extend(connections)
+    async def pace() -> None:
         started = time.perf_counter()
         for number, request in enumerate(requests):
             await asyncio.sleep(started + number / per_second - time.perf_counter())
-            idle.popleft().send(request)
-        await ended
+            (await idle.get()).send(request)
+
+    async with _connections(port, expected, answered, ended) as connections:
+        for connection in connections:
+            idle.put_nowait(connection)
+        pacing = asyncio.create_task(pace())
+        try:
+            await ended
+        finally:
+            pacing.cancel()
         return bodies
 
 

@@ -151,6 +151,7 @@ class Population:
             binding_message=BINDING_MESSAGE,
             expires_in=300,
             access_token_lifetime=self.settings.access_token_lifetime_seconds,
+            id_token_lifetime=36_000,
         )
         refused = await self.store.consents.accept(
             consent_id=asked.consent_id,

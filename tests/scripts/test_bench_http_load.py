@@ -118,3 +118,18 @@ def test_at_a_rate_requests_leave_in_time_and_every_body_comes_back() -> None:
         assert asyncio.get_running_loop().time() - started >= 99 / 500
 
     against(Listener(FINE), play)
+
+
+def test_at_a_rate_a_server_that_goes_away_ends_the_benchmark() -> None:
+    listener = Listener(FINE)
+
+    async def play(port: int) -> None:
+        def go_away() -> None:
+            for transport in listener.transports:
+                transport.abort()
+
+        asyncio.get_running_loop().call_later(0.1, go_away)
+        with pytest.raises(ConnectionResetError):
+            await send_at_rate(port, [b"x;"] * 10_000, OK, 500)
+
+    against(listener, play)
