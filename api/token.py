@@ -111,7 +111,6 @@ class TokenEndpoint:
             jti=polled.jti,
             issued_at=polled.redeemed_at_ms // 1_000,
             auth_time=polled.decided_at_ms // 1_000,
-            id_token_lifetime_seconds=services.settings.id_token_lifetime_seconds,
         )
         return json_reply(response)._replace(
             after=lambda: self._mark_delivered(consent_id, polled.jti)

@@ -38,6 +38,7 @@ class AuthenticationRequest(msgspec.Struct, frozen=True, kw_only=True):
     binding_message: str
     expires_in: int  # seconds
     access_token_lifetime: int  # seconds
+    id_token_lifetime: int  # seconds
 
 
 def authentication_request(
@@ -69,6 +70,7 @@ def authentication_request(
         binding_message=binding_message(message, settings.binding_message_characters),
         expires_in=expires_in,
         access_token_lifetime=lifetime or settings.access_token_lifetime_seconds,
+        id_token_lifetime=client.jwt_configuration.lifetime_in_seconds,
         user_id=login_hint(parameters["login_hint"], settings.issuer),
     )
 

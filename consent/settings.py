@@ -106,7 +106,6 @@ class Settings:
     access_token_lifetime_seconds: int = setting(
         86_400, "life of an access token whose resource server sets none"
     )
-    id_token_lifetime_seconds: int = setting(36_000, "life of an ID token")
     enrollment_ticket_lifetime_seconds: int = setting(300, "life of an enrolment ticket")
     request_body_max_bytes: int = setting(65_536, "largest request body that is read")
     request_deadline_seconds: int = setting(
@@ -179,7 +178,6 @@ _RANGES = {
     "tenant_open_requests_max": (1, 100_000_000),
     "ended_request_retention_seconds": (60, 604_800),
     "access_token_lifetime_seconds": (1, 2_592_000),
-    "id_token_lifetime_seconds": (1, 2_592_000),
     "enrollment_ticket_lifetime_seconds": (1, 2_592_000),
     "request_body_max_bytes": (16_384, 1_048_576),
     "request_deadline_seconds": (1, 300),

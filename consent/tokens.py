@@ -42,7 +42,6 @@ def token_response(
     jti: str,
     issued_at: int,
     auth_time: int,
-    id_token_lifetime_seconds: int,
 ) -> dict[str, object]:
     """
     What an approval is exchanged for (CIBA 10.1.1, A128, A140).
@@ -74,7 +73,7 @@ def token_response(
             "sub": request.user_id,
             "aud": request.client_id,
             "iat": issued_at,
-            "exp": issued_at + id_token_lifetime_seconds,
+            "exp": issued_at + request.id_token_lifetime,
             "auth_time": auth_time,
             "at_hash": half_hash(access_token),
         },

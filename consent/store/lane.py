@@ -130,9 +130,8 @@ class Lane:
                 await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _serve_one_connection(self) -> None:
-        connection = self._connect()
+        self._connection = connection = self._connect()
         await asyncio.wait_for(connection.connect(), PATIENCE_SECONDS)  # type: ignore[no-untyped-call]
-        self._connection = connection
         self._parser = hiredis.Reader(replyError=StoreError)
         reading = self._loop.create_task(self._read())
         try:

@@ -46,7 +46,6 @@ def token_set(key: SigningKey = KEY, **request: object) -> dict[str, Any]:
         jti="the-jti",
         issued_at=NOW,
         auth_time=NOW - 7,
-        id_token_lifetime_seconds=36_000,
     )
 
 
@@ -178,7 +177,6 @@ def test_a_persons_record_cannot_stand_in_for_a_claim_of_ours() -> None:
         jti="j",
         issued_at=NOW,
         auth_time=NOW,
-        id_token_lifetime_seconds=60,
     )
 
     _, claims = read(str(response["id_token"]))

@@ -55,6 +55,7 @@ def a_request(**changes: object) -> AuthenticationRequest:
         "binding_message": "Pay 10",
         "expires_in": 300,
         "access_token_lifetime": 600,
+        "id_token_lifetime": 36_000,
     }
     fields.update(changes)
     return AuthenticationRequest(**fields)

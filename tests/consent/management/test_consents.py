@@ -16,6 +16,7 @@ REQUEST = AuthenticationRequest(
     binding_message="Pay",
     expires_in=60,
     access_token_lifetime=60,
+    id_token_lifetime=60,
 )
 FIELDS = {
     "request": msgspec.json.encode(REQUEST),

@@ -34,8 +34,11 @@ def test_accepting_the_same_request_again_changes_nothing(redis_server: RedisSer
             person = await use.person()
             consent_id = await person.ask()
             again = await use.store.consents.accept(
-                consent_id=consent_id, client_id=CLIENT, person_id=person.person_id,
-                request=b"{}", life_seconds=60,
+                consent_id=consent_id,
+                client_id=CLIENT,
+                person_id=person.person_id,
+                request=b"{}",
+                life_seconds=60,
             )
 
             assert again is None
@@ -159,7 +162,9 @@ def test_a_claim_whose_process_died_is_taken_up_as_the_same_token_set(
             racing = await use.store.consents.poll(consent_id, CLIENT)
 
         assert (second.outcome, second.jti, second.redeemed_at_ms) == (
-            "granted", first.jti, first.redeemed_at_ms,
+            "granted",
+            first.jti,
+            first.redeemed_at_ms,
         )
         assert racing.outcome == "slow_down"
 
@@ -219,7 +224,10 @@ def test_an_early_poll_slows_the_next_one_down(redis_server: RedisServer) -> Non
             polls = [await use.store.consents.poll(consent_id, CLIENT) for _ in range(4)]
 
         assert [(poll.outcome, poll.interval_seconds) for poll in polls] == [
-            ("pending", 0), ("slow_down", 10), ("slow_down", 15), ("slow_down", 20),
+            ("pending", 0),
+            ("slow_down", 10),
+            ("slow_down", 15),
+            ("slow_down", 20),
         ]
 
     run(test)
@@ -327,8 +335,11 @@ def test_a_consent_a_phone_has_fetched_is_not_given_up(redis_server: RedisServer
             claim = await use.store.consents.claim(consent_id)
             assert claim is not None
             await use.store.consents.fetch(
-                consent_id=consent_id, person_id=person.person_id, device_id=person.devices[0],
-                thumbprint="t" * 43, proof="proof" + consent_id,
+                consent_id=consent_id,
+                person_id=person.person_id,
+                device_id=person.devices[0],
+                thumbprint="t" * 43,
+                proof="proof" + consent_id,
             )
             verdict = await use.store.consents.report(
                 claim, [_attempt("rejected", *claim.addresses[0])], 2_000
@@ -351,8 +362,10 @@ def test_a_proof_counts_once(redis_server: RedisServer) -> None:
             fetched = await asyncio.gather(
                 *[
                     use.store.consents.fetch(
-                        consent_id=consent_id, person_id=person.person_id,
-                        device_id=person.devices[0], thumbprint="t" * 43,
+                        consent_id=consent_id,
+                        person_id=person.person_id,
+                        device_id=person.devices[0],
+                        thumbprint="t" * 43,
                         proof="the same proof" + consent_id,
                     )
                     for _ in range(100)
@@ -373,8 +386,11 @@ def test_a_stranger_neither_fetches_nor_answers(redis_server: RedisServer) -> No
             asked, stranger = await use.person(), await use.person()
             consent_id = await asked.ask()
             question = await use.store.consents.fetch(
-                consent_id=consent_id, person_id=asked.person_id, device_id=asked.devices[0],
-                thumbprint="f" * 43, proof="foreign" + consent_id,
+                consent_id=consent_id,
+                person_id=asked.person_id,
+                device_id=asked.devices[0],
+                thumbprint="f" * 43,
+                proof="foreign" + consent_id,
             )
             asked.devices[0], own = stranger.devices[0], asked.devices[0]
             foreign_device = await asked.answer(consent_id, Event.APPROVE)
@@ -428,8 +444,12 @@ def test_a_ticket_enrols_one_device(redis_server: RedisServer) -> None:
             outcomes = await asyncio.gather(
                 *[
                     use.store.people.enroll(
-                        ticket=ticket, person_id=person.person_id, device_id=f"device {number}",
-                        thumbprint="t" * 43, record=b"{}", address=b'1 ["apns","x"]',
+                        ticket=ticket,
+                        person_id=person.person_id,
+                        device_id=f"device {number}",
+                        thumbprint="t" * 43,
+                        record=b"{}",
+                        address=b'1 ["apns","x"]',
                         address_name=b'["apns","x"]',
                     )
                     for number in range(100)
