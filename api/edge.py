@@ -33,7 +33,7 @@ JSON_HEADERS = ((b"content-type", b"application/json"), (b"cache-control", b"no-
 _FORM = "application/x-www-form-urlencoded"
 _JSON = "application/json"
 # What a waiting client hears is counted, not logged: it is most of the traffic.
-_NOT_LOGGED = {"authorization_pending", "slow_down", "health"}
+_NOT_LOGGED = {"authorization_pending", "slow_down", "health", "not_ready"}
 
 
 class Reply(NamedTuple):

@@ -2,8 +2,9 @@
 Everything Nod needs, in the foreground: Redis, the API, its workers, and one request played
 against them.
 
-The processes' logs go to standard error as they are; what a person should read goes to standard
-output. Exit code 0 after Ctrl-C or SIGTERM, 1 when the start failed, 2 when a setting is wrong.
+What a person should read goes to standard output. The processes' logs go to standard error as
+they are or, where that is a terminal, to `NOD_DATA_DIR/nod.log`: nobody can read both at once.
+Exit code 0 after Ctrl-C or SIGTERM, 1 when the start failed, 2 when a setting is wrong.
 """
 
 import asyncio
@@ -77,6 +78,16 @@ def prepared(settings: Settings, environ: Mapping[str, str], lock: int) -> Run:
     return run
 
 
+def log_descriptor(settings: Settings) -> int:
+    if not sys.stderr.isatty():
+        return sys.stderr.fileno()
+    return os.open(log_file(settings), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+
+def log_file(settings: Settings) -> Path:
+    return settings.data_dir / "nod.log"
+
+
 def double_directory(settings: Settings) -> Path:
     """Where the double keeps the service account it accepts."""
     return settings.data_dir / "double"
@@ -113,7 +124,7 @@ def refuse_taken_port(settings: Settings) -> None:
 
 async def serve(run: Run, lock: int) -> None:
     """Start all of it and keep it alive until a signal. Raises `StartError`."""
-    supervisor = Supervisor(complain)
+    supervisor = Supervisor(complain, log_descriptor(run.settings))
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
@@ -215,6 +226,8 @@ def banner(run: Run) -> str:
     lines = [f"Nod is ready at {issuer} (see {issuer}.well-known/openid-configuration)"]
     if not run.settings.bootstrap_client_id:
         lines.append(f"management client: in {run.settings.data_dir}/bootstrap.json")
+    if sys.stderr.isatty():
+        lines.append(f"logs: tail -f {log_file(run.settings)}")
     if run.double_url:
         lines.append(
             "NO REAL PHONE WILL RING: pushes go to a double on this machine, not to Google or "

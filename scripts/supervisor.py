@@ -29,7 +29,7 @@ class Program:
     environ: Mapping[str, str]
     cwd: Path | None = None
     once: bool = False  # it may end: it is not started again
-    stdout: int | None = None  # a file descriptor; standard error unless given
+    stdout: int | None = None  # a file descriptor; where its log goes unless given
     inherited: tuple[int, ...] = ()  # file descriptors it keeps open while it lives
 
 
@@ -38,10 +38,12 @@ class Supervisor:
 
     `say` is told one line for each program that ended by itself. `refused` is the first of those
     lines about an exit code other than zero: before all is ready it means that the start failed.
+    `log` is the descriptor that the programs write to, standard error unless given.
     """
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, say: Callable[[str], None], log: int | None = None) -> None:
         self._say = say
+        self._log = sys.stderr.fileno() if log is None else log
         self._groups: list[list[asyncio.Task[None]]] = []
         self.refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -75,7 +77,7 @@ class Supervisor:
     async def _life(self, program: Program) -> str:
         """Run the program to its end, which is ours when this is cancelled; how it ended."""
         try:
-            process = await _spawn(program)
+            process = await _spawn(program, self._log)
         except OSError as error:  # no memory or no process left now does not mean never
             return f"{program.name} could not be started: {error}"
         try:
@@ -96,13 +98,14 @@ def described(returncode: int) -> str:
     return f"signal {names.get(-returncode, -returncode)}"
 
 
-async def _spawn(program: Program) -> asyncio.subprocess.Process:
+async def _spawn(program: Program, log: int) -> asyncio.subprocess.Process:
     leash = (sys.executable, "-I", str(_LEASH), str(GRACE_SECONDS))
     return await asyncio.create_subprocess_exec(
         *leash,
         *program.command,
         stdin=subprocess.PIPE,
-        stdout=sys.stderr.fileno() if program.stdout is None else program.stdout,
+        stdout=log if program.stdout is None else program.stdout,
+        stderr=log,
         env=dict(program.environ),
         cwd=program.cwd,
         pass_fds=program.inherited,

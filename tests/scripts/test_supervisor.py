@@ -174,10 +174,10 @@ def test_a_system_that_cannot_start_a_process_now_is_asked_again(
     spawn = supervisor._spawn  # noqa: SLF001
     refusals = [BlockingIOError("no more processes")]
 
-    async def scarce(program: Program) -> asyncio.subprocess.Process:
+    async def scarce(program: Program, log: int) -> asyncio.subprocess.Process:
         if refusals:
             raise refusals.pop()
-        return await spawn(program)
+        return await spawn(program, log)
 
     monkeypatch.setattr(supervisor, "_spawn", scarce)
 
