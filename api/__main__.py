@@ -1,12 +1,13 @@
 """`python -m api`: serve, until told to stop."""
 
 import asyncio
+import gc
 import os
 import sys
-from collections.abc import Callable
 
 import structlog
 import uvicorn
+import uvloop
 
 from api.app import create_app
 from api.protocol import limited_protocol
@@ -42,30 +43,33 @@ async def serve(settings: Settings) -> None:
             ssl_certfile=settings.tls_cert_file,
             ssl_keyfile=settings.tls_key_file,
         )
+        spare_the_collector()
         structlog.get_logger().info("serving", issuer=settings.issuer)
         await uvicorn.Server(config).serve()
     finally:
         await services.aclose()
 
 
+def spare_the_collector() -> None:
+    """
+    What lives as long as the process is not looked at again, and what a request leaves behind
+    dies by reference count: the cycle collector took a fifth of a poll.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
 def main() -> int:
     try:
         settings = load(os.environ)
         logs.configure(settings.log_level, "api")
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(settings))
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     return 0
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop  # noqa: PLC0415 - not there on Windows
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from consent.errors import TemporarilyUnavailable
 from consent.store.lane import Lane
 
 log = structlog.get_logger()
-GATHER_SECONDS = 0.02
+GATHER_SECONDS = 0.03
 
 
 class _Unconnected(redis.ConnectionPool):

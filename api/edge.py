@@ -64,17 +64,23 @@ class Call:
 
     def header(self, name: bytes) -> str | None:
         """The value of a header; sent twice it is refused, for two readers may pick each one."""
-        values = [value for header, value in self.headers if header == name]
-        if len(values) > 1:
-            raise InvalidRequest("A header is repeated")
-        return values[0].decode("latin-1") if values else None
+        found: bytes | None = None
+        for header, value in self.headers:
+            if header == name:
+                if found is not None:
+                    raise InvalidRequest("A header is repeated")
+                found = value
+        return None if found is None else found.decode("latin-1")
 
     def media_type(self) -> str:
         return (self.header(b"content-type") or "").partition(";")[0].strip().lower()
 
     def form(self) -> dict[str, str]:
         """The parameters of a form body. Raises InvalidRequest."""
-        if self.media_type() != _FORM:
+        return self._form(self.media_type())
+
+    def _form(self, media_type: str) -> dict[str, str]:
+        if media_type != _FORM:
             raise InvalidRequest(f"The body must be {_FORM}")
         try:
             return forms.parse(self.body)
@@ -92,8 +98,9 @@ class Call:
 
     def form_or_json(self) -> dict[str, str]:
         """Parameters as the token endpoint takes them: a form, or JSON with text members."""
-        if self.media_type() != _JSON:
-            return self.form()
+        media_type = self.media_type()
+        if media_type != _JSON:
+            return self._form(media_type)
         members = {name: value for name, value in self.json_object().items() if value is not None}
         for value in members.values():
             if not isinstance(value, str):

@@ -8,8 +8,10 @@ nothing), outcomes, durations. Never a secret, a token or an `auth_req_id`.
 import logging
 import sys
 
+import msgspec
 import structlog
 
+_ENCODER = msgspec.json.Encoder(enc_hook=repr)
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
@@ -21,13 +23,17 @@ def configure(level: str, process: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(serializer=_json),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(handlers=[_Lines()], level=logging.WARNING, force=True)
+
+
+def _json(event: object, **_: object) -> bytes:
+    return _ENCODER.encode(event)
 
 
 def _named(process: str) -> structlog.typing.Processor:

@@ -1,11 +1,10 @@
 """Our signing keys: made once, kept encrypted, published by their public half (decision: ES256)."""
 
 import hashlib
-from typing import Any
 
-import jwt
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -13,8 +12,6 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_der_private_key,
 )
-from jwt.algorithms import ECAlgorithm
-from jwt.utils import der_to_raw_signature
 
 from consent.identifiers import b64url
 from consent.seal import Seal
@@ -22,22 +19,10 @@ from consent.seal import Seal
 ALGORITHM = "ES256"
 
 
-class _RepeatableES256(ECAlgorithm):
-    """
-    ECDSA with the nonce of RFC 6979: the same claims give the same token, byte for byte.
-
-    A redemption whose answer may not have left (its process died) is answered again; this is
-    what makes the answer the same token set and not a second one.
-    """
-
-    def sign(self, msg: bytes, key: Any) -> bytes:  # noqa: ANN401 - PyJWT's signature
-        der = key.sign(msg, ec.ECDSA(SHA256(), deterministic_signing=True))
-        return der_to_raw_signature(der, key.curve)
-
-
-_JWS = jwt.PyJWS()
-_JWS.unregister_algorithm(ALGORITHM)
-_JWS.register_algorithm(ALGORITHM, _RepeatableES256(ECAlgorithm.SHA256))
+# The nonce of RFC 6979: the same claims give the same token, byte for byte. A redemption whose
+# answer may not have left (its process died) is answered again; this is what makes the answer the
+# same token set and not a second one.
+_ECDSA = ec.ECDSA(SHA256(), deterministic_signing=True)
 
 
 class StoredKey(msgspec.Struct, frozen=True):
@@ -67,13 +52,11 @@ class SigningKey:
         self.public_key = private_key.public_key()
 
     def sign(self, claims: dict[str, object], typ: str) -> str:
-        """A compact JWS of the claims."""
-        return _JWS.encode(
-            msgspec.json.encode(claims),
-            self._private_key,
-            algorithm=ALGORITHM,
-            headers={"typ": typ, "kid": self.kid},
-        )
+        """A compact JWS of the claims (RFC 7515 3.1, ES256 as in RFC 7518 3.4)."""
+        header = {"alg": ALGORITHM, "typ": typ, "kid": self.kid}
+        signed = f"{b64url(msgspec.json.encode(header))}.{b64url(msgspec.json.encode(claims))}"
+        r, s = decode_dss_signature(self._private_key.sign(signed.encode(), _ECDSA))
+        return f"{signed}.{b64url(r.to_bytes(32) + s.to_bytes(32))}"
 
     def stored(self, seal: Seal) -> StoredKey:
         der = self._private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
