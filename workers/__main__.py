@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -32,6 +33,7 @@ from workers.sweeper import sweep_forever
 SETTLE_SECONDS = 10
 WORKER_TTL_SECONDS = 60
 MAINTENANCE_SECONDS = 60
+QUEUE_AWAY_SECONDS = 1
 
 log = structlog.get_logger()
 
@@ -152,7 +154,18 @@ def main() -> int:
 
 
 def _work(settings: Settings, name: str) -> None:
-    """RQ's loop, until it is told to stop or loses its Redis for good."""
+    """RQ's loop, until it is told to stop; the sweeper does without a queue that is away."""
+    while True:
+        try:
+            _carry(settings, f"{name}-{secrets.token_hex(2)}")
+        except redis.exceptions.RedisError as error:
+            log.warning("queue_away", error=type(error).__name__)
+            time.sleep(QUEUE_AWAY_SECONDS)
+        else:
+            return
+
+
+def _carry(settings: Settings, name: str) -> None:
     connection = redis.Redis.from_url(settings.queue_url)
     queue = Queue(
         jobs.QUEUE, connection=connection, serializer=JSONSerializer, job_class=AllowedJob

@@ -28,17 +28,25 @@ async def sweep_forever(
     partition_count: int,
     worker: str,
 ) -> None:
-    """Sweep all partitions, twice a second, and say that this worker is alive."""
+    """Sweep all partitions, twice a second, and say that this worker is alive.
+
+    A partition whose server is away costs the others nothing: what they owe is still found.
+    """
     all_partitions = partitions(partition_count)
     while True:
-        try:
-            await directory.worker_alive(worker)
-            owed = await asyncio.gather(
-                *[consents.due(partition, IDS_A_SWEEP_MAX) for partition in all_partitions]
-            )
-        except TemporarilyUnavailable as error:
-            log.warning("sweep_failed", detail=error.detail)
-        else:
-            for consent_ids in owed:
+        alive, *owed = await asyncio.gather(
+            directory.worker_alive(worker),
+            *[consents.due(partition, IDS_A_SWEEP_MAX) for partition in all_partitions],
+            return_exceptions=True,
+        )
+        failures = [result for result in (alive, *owed) if isinstance(result, BaseException)]
+        if defects := [
+            error for error in failures if not isinstance(error, TemporarilyUnavailable)
+        ]:
+            raise defects[0]
+        if failures:
+            log.warning("sweep_failed", parts=len(failures), of=partition_count + 1)
+        for consent_ids in owed:
+            if isinstance(consent_ids, list):
                 await notifier.notify(consent_ids)
         await asyncio.sleep(PERIOD_SECONDS)

@@ -220,7 +220,7 @@ def test_no_order_of_events_leaves_the_table(redis_server: RedisServer) -> None:
     run_state_machine_as_test(
         LifeCycle,
         settings=settings(
-            max_examples=80,
+            max_examples=40,
             stateful_step_count=40,
             deadline=None,
             derandomize=False,

@@ -84,7 +84,7 @@ def test_a_primary_that_dies_takes_its_own_partitions_and_no_others(cluster: Clu
             victim = cluster.nodes[1]
             victim.kill()
             try:
-                for _ in range(3):  # before the others have noticed, and after
+                for _ in range(2):  # before the others have noticed, and after
                     for port, person in people.items():
                         since = time.monotonic()
                         outcomes = await asyncio.gather(

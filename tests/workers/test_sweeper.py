@@ -1,0 +1,123 @@
+"""What is owed is found by the sweeper, whoever lost it, and whatever part of the store is away."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable
+
+import pytest
+
+from consent.lifecycle import Event
+from consent.store.consents import Consents
+from consent.store.directory import Directory
+from consent.store.keys import Partition
+from consent.store.lane import StoreUnavailable
+from tests.support.redis_server import RedisServer
+from tests.support.store import StoreInUse, opened, run
+from tests.support.waiting import until
+from workers.sweeper import sweep_forever
+
+
+class Recorder:
+    """Stands where the notifier would."""
+
+    def __init__(self) -> None:
+        self.notified: list[str] = []
+
+    async def notify(self, consent_ids: Iterable[str]) -> None:
+        self.notified += consent_ids
+
+
+class HalfAway(Consents):
+    """A store one of whose partitions is on a server that is away."""
+
+    away = ""
+    defect = False
+
+    async def due(self, partition: Partition, most: int) -> list[str]:
+        if self.defect:
+            raise AssertionError("a defect")
+        if partition is Partition.of(self.away):
+            raise StoreUnavailable(detail="away")
+        return await super().due(partition, most)
+
+
+class Away(Directory):
+    async def worker_alive(self, worker: str) -> None:  # noqa: ARG002
+        raise StoreUnavailable(detail="away")
+
+
+async def _make_due(use: StoreInUse, consent_id: str) -> None:
+    await use.store.redis.execute("ZADD", Partition.of(consent_id).outbox, 0, consent_id)
+
+
+@contextlib.asynccontextmanager
+async def sweeping(
+    use: StoreInUse, consents: Consents, directory: Directory, to: Recorder
+) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.ensure_future(
+        sweep_forever(
+            consents=consents,
+            directory=directory,
+            notifier=to,  # type: ignore[arg-type]  # all that is called is notify
+            partition_count=use.settings.partitions,
+            worker="sweeping",
+        )
+    )
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError, AssertionError):
+            await task
+
+
+def test_what_is_overdue_is_found_and_a_sign_of_life_given(redis_server: RedisServer) -> None:
+    async def test() -> None:
+        async with opened(redis_server.url) as use:
+            person, recorder = await use.person(), Recorder()
+            overdue, answered = await person.ask(), await person.ask()
+            not_yet = await person.ask()
+            for consent_id in (overdue, answered):
+                await _make_due(use, consent_id)
+            await person.answer(answered, Event.DENY)
+            async with sweeping(use, use.store.consents, use.store.directory, recorder):
+                await until(lambda: overdue in recorder.notified)
+            assert answered not in recorder.notified
+            assert not_yet not in recorder.notified
+            assert await use.store.directory.workers_alive(10_000) > 0
+
+    run(test)
+
+
+def test_a_partition_that_is_away_costs_the_others_nothing(redis_server: RedisServer) -> None:
+    async def test() -> None:
+        async with opened(redis_server.url) as use:
+            recorder, consents = Recorder(), HalfAway(use.store.redis, use.settings)
+            hit, spared = await use.person(), await use.person()
+            while hit.person_id[:3] == spared.person_id[:3]:
+                spared = await use.person()
+            owed = [await hit.ask(), await spared.ask()]
+            for consent_id in owed:
+                await _make_due(use, consent_id)
+            consents.away = hit.person_id
+            async with sweeping(use, consents, Away(use.store.redis), recorder):
+                await until(lambda: owed[1] in recorder.notified)
+                assert owed[0] not in recorder.notified
+                consents.away = "fff"
+                await until(lambda: owed[0] in recorder.notified)
+
+    run(test)
+
+
+def test_a_defect_ends_the_sweeping(redis_server: RedisServer) -> None:
+    """A worker that cannot sweep must not look alive: its end is for the supervisor to see."""
+
+    async def test() -> None:
+        async with opened(redis_server.url) as use:
+            consents = HalfAway(use.store.redis, use.settings)
+            consents.defect = True
+            async with sweeping(use, consents, use.store.directory, Recorder()) as task:
+                with pytest.raises(AssertionError, match="a defect"):
+                    await asyncio.wait_for(task, 10)
+
+    run(test)
