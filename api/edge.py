@@ -73,6 +73,7 @@ class Call:
         return None if found is None else found.decode("latin-1")
 
     def media_type(self) -> str:
+        """What the body says it is, without parameters, in lower case; empty if it does not."""
         return (self.header(b"content-type") or "").partition(";")[0].strip().lower()
 
     def form(self) -> dict[str, str]:

@@ -41,6 +41,39 @@ def _head_too_large() -> Refused:
     )
 
 
+class _OneWrite:
+    """
+    A transport as an answer sees it: its head waits for its body, and both leave in one write.
+
+    uvicorn writes them one by one; a system call less is a twentieth of a short request.
+    """
+
+    __slots__ = ("_head", "_transport", "_waits_for_head", "close", "is_closing")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head = b""
+        self._waits_for_head = False
+        self.close = transport.close
+        self.is_closing = transport.is_closing
+
+    def begin(self) -> None:
+        self._waits_for_head = True
+
+    def write(self, data: bytes) -> None:
+        if self._waits_for_head:
+            self._head, self._waits_for_head = data, False
+        else:
+            self._transport.write(self._head + data if self._head else data)
+            self._head = b""
+
+    def end(self) -> None:
+        """An answer that has no body has nothing to wait for."""
+        if self._head:
+            self._transport.write(self._head)
+            self._head = b""
+
+
 class LimitedProtocol(HttpToolsProtocol):
     """One connection. Made by uvicorn, from the class that `limited_protocol` returns."""
 
@@ -56,6 +89,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._answer = _OneWrite(transport)
         self._start_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -123,12 +157,17 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._unstarted is not None:
             cycle, app = self._unstarted
             self._unstarted = None
-            super()._start_asgi_task(cycle, app)
+            self._begin(cycle, app)
+
+    def _begin(self, cycle: httptools_impl.RequestResponseCycle, app: Any) -> None:  # noqa: ANN401
+        cycle.transport = self._answer  # type: ignore[assignment]
+        self._answer.begin()
+        super()._start_asgi_task(cycle, app)
 
     def _start_asgi_task(self, cycle: httptools_impl.RequestResponseCycle, app: Any) -> None:  # noqa: ANN401
         """Called at the end of a request's head, or of the answer it was queued behind."""
         if not cycle.more_body:
-            super()._start_asgi_task(cycle, app)
+            self._begin(cycle, app)
             return
         self._unstarted = (cycle, app)
         if cycle.waiting_for_100_continue:
@@ -136,6 +175,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_response_complete(self) -> None:
+        self._answer.end()
         super().on_response_complete()
         if self._refusal is not None:
             self._refuse(self._refusal)

@@ -81,7 +81,10 @@ def credentials(authorization: str | None, parameters: dict[str, str]) -> Creden
     client_id = unquote_plus(client_id)
     if parameters.get("client_id", client_id) != client_id:
         raise _failed(by_header=True, detail="client_id differs from the header (A008)")
-    return Credentials(client_id, (secret, unquote_plus(secret)), by_header=True)
+    escaped = "%" in secret or "+" in secret
+    return Credentials(
+        client_id, (secret, unquote_plus(secret)) if escaped else (secret,), by_header=True
+    )
 
 
 def authenticated(client: Client | None, offered: Credentials) -> Client:

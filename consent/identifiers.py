@@ -7,12 +7,13 @@ the only secret a client holds; its digest is everything else: the Redis key, th
 the push, the RQ job, the id in logs. A leaked push, log or dump redeems nothing.
 """
 
-import base64
+import binascii
 import hashlib
 import re
 import secrets
 
 PARTITION_DIGITS = 3
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _DIGEST = r"[0-9a-f]{3}[A-Za-z0-9_-]{43}"
 _PERSON = r"[0-9a-f]{3}[A-Za-z0-9_-]{22}"
 _IS_REQUEST = re.compile(_DIGEST).fullmatch
@@ -22,7 +23,8 @@ _IS_TICKET = re.compile(r"[0-9a-f]{3}[A-Za-z0-9_-]{29}").fullmatch
 
 def b64url(data: bytes) -> str:
     """Base64url without padding (RFC 7515 2)."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    encoded = binascii.b2a_base64(data, newline=False).translate(_URL_SAFE)
+    return encoded.rstrip(b"=").decode()
 
 
 def digest(text: str) -> str:
