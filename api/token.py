@@ -108,22 +108,20 @@ class TokenEndpoint:
             msgspec.json.decode(polled.user),
             key=services.signing_key,
             issuer=services.settings.issuer,
-            jti=polled.jti,
+            jti=tokens.redemption_jti(consent_id),
             issued_at=polled.redeemed_at_ms // 1_000,
             auth_time=polled.decided_at_ms // 1_000,
         )
-        return json_reply(response)._replace(
-            after=lambda: self._mark_delivered(consent_id, polled.jti)
-        )
+        return json_reply(response)._replace(after=lambda: self._mark_delivered(consent_id))
 
-    def _mark_delivered(self, consent_id: str, jti: str) -> None:
-        task = asyncio.ensure_future(self._delivered(consent_id, jti))
+    def _mark_delivered(self, consent_id: str) -> None:
+        task = asyncio.ensure_future(self._delivered(consent_id))
         self._delivering.add(task)
         task.add_done_callback(self._delivering.discard)
 
-    async def _delivered(self, consent_id: str, jti: str) -> None:
+    async def _delivered(self, consent_id: str) -> None:
         try:
-            await self._services.consents.delivered(consent_id, jti)
+            await self._services.consents.delivered(consent_id)
         except TemporarilyUnavailable:
             # Unmarked, the claim may be answered once more for a minute, with these same tokens.
             log.warning("delivery_unmarked", consent=consent_id)

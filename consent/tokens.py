@@ -11,7 +11,7 @@ import jwt
 
 from consent import access, policy
 from consent.authentication_request import AuthenticationRequest
-from consent.identifiers import b64url
+from consent.identifiers import b64url, digest
 from consent.signing_key import ALGORITHM, SigningKey
 
 ACCESS_TOKEN_TYPE = "at+jwt"  # noqa: S105 - RFC 9068 2.1
@@ -86,6 +86,11 @@ def token_response(
         "expires_in": expires_in,
         "scope": " ".join(granted),
     }
+
+
+def redemption_jti(consent_id: str) -> str:
+    """The `jti` of a consent's access token: it has one, whoever signs it, and however often."""
+    return digest(f"jti {consent_id}")[:22]
 
 
 def client_token_response(

@@ -14,7 +14,7 @@ person has open, derive it from P, and stay in the slot.
                                    next_poll_at last_op attempts leased_by reported
                                    told:<device_id>
                                    handed_over_at fetched_at decided_at decided_by
-                                   redeemed_at claimed_at delivered_at jti
+                                   redeemed_at claimed_at delivered_at
                                    TTL: the deadline and the retention after it
     P:attempts:<consent_id>  list  facts (JSON): each push attempt and each answer; same TTL
     P:open:<person_id>       zset  consent_id -> deadline: what the person has not answered

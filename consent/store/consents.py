@@ -38,7 +38,6 @@ class Polled(NamedTuple):
     user: bytes = b""
     decided_at_ms: int = 0
     redeemed_at_ms: int = 0
-    jti: str = ""
 
 
 class Claim(NamedTuple):
@@ -140,7 +139,6 @@ class Consents:
             self._operation_id(),
             _REDEEM_FROM,
             _REDEEM_TO,
-            secrets.token_urlsafe(16),
             policy.EARLY_POLL_ALLOWANCE_MS,
             policy.SLOW_DOWN_SECONDS,
             policy.POLL_INTERVAL_SECONDS_MAX,
@@ -148,7 +146,7 @@ class Consents:
             policy.CLAIM_REPEATABLE_MS,
         )
         match reply:
-            case [b"granted", request, person_id, user, decided_at, redeemed_at, jti]:
+            case [b"granted", request, person_id, user, decided_at, redeemed_at]:
                 return Polled(
                     "granted",
                     0,
@@ -157,7 +155,6 @@ class Consents:
                     user,
                     int(decided_at),
                     int(redeemed_at),
-                    jti.decode(),
                 )
             case [b"slow_down", interval]:
                 return Polled("slow_down", int(interval))
@@ -165,9 +162,11 @@ class Consents:
                 return Polled(outcome.decode())
         raise AssertionError(f"poll.lua replied {reply[0]}")
 
-    async def delivered(self, consent_id: str, jti: str) -> None:
+    async def delivered(self, consent_id: str) -> None:
         """The token response has left: nobody redeems this again."""
-        await self._redis.run("delivered", [Partition.of(consent_id).consent(consent_id)], jti)
+        await self._redis.run(
+            "delivered", [Partition.of(consent_id).consent(consent_id)], _REDEEM_TO
+        )
 
     async def due(self, partition: Partition, most: int) -> list[str]:
         """Consents of a partition whose notification is owed and leased to nobody."""

@@ -3,15 +3,15 @@
 --
 -- A redemption is claimed here and delivered by the API. Until `delivered.lua` has marked it
 -- delivered, a claim whose process died may be taken up again after a moment, by the same client,
--- with the same `jti` and time: the same token set, never a second one.
+-- with the same time: the same token set, never a second one.
 --
 -- KEYS  1 consent  2 any key of the partition's prefix 'P:person:'
--- ARGV  1 client_id  2 operation id  3 state that is redeemed  4 state it becomes  5 jti
---       6 ms a poll may be early  7 seconds added by an early poll  8 largest interval in seconds
---       9 ms a claim is left alone  10 ms a claim may be taken up again
+-- ARGV  1 client_id  2 operation id  3 state that is redeemed  4 state it becomes
+--       5 ms a poll may be early  6 seconds added by an early poll  7 largest interval in seconds
+--       8 ms a claim is left alone  9 ms a claim may be taken up again
 -- Reply {'unknown'} | {'pending'} | {'slow_down', interval} | {'denied'} | {'unreachable'}
 --       | {'expired'} | {'spent'} | {'refused'}
---       | {'granted', request, person_id, user, decided_at, redeemed_at, jti}
+--       | {'granted', request, person_id, user, decided_at, redeemed_at}
 
 local c = redis.call('HMGET', KEYS[1], 'state', 'client', 'expires_at', 'interval',
   'next_poll_at', 'last_op', 'person', 'redeemed_at', 'claimed_at', 'delivered_at')
@@ -21,17 +21,17 @@ local now = now_ms()
 local repeated = c[6] == ARGV[2]
 
 local function granted()
-  local facts = redis.call('HMGET', KEYS[1], 'request', 'person', 'decided_at', 'redeemed_at', 'jti')
+  local facts = redis.call('HMGET', KEYS[1], 'request', 'person', 'decided_at', 'redeemed_at')
   local user = redis.call('HGET', KEYS[2] .. facts[2], 'user')
-  return {'granted', facts[1], facts[2], user, facts[3], facts[4], facts[5]}
+  return {'granted', facts[1], facts[2], user, facts[3], facts[4]}
 end
 
 if state == ARGV[4] then
   if c[10] then return {'spent'} end
   if not person_stands(KEYS[2] .. c[7]) then return {'refused'} end
   if repeated then return granted() end
-  if now < c[9] + ARGV[9] then return {'slow_down', c[4]} end
-  if now >= c[8] + ARGV[10] then return {'spent'} end
+  if now < c[9] + ARGV[8] then return {'slow_down', c[4]} end
+  if now >= c[8] + ARGV[9] then return {'spent'} end
   redis.call('HSET', KEYS[1], 'claimed_at', now, 'last_op', ARGV[2])
   return granted()
 end
@@ -42,15 +42,15 @@ if now >= tonumber(c[3]) then return {'expired'} end
 if state == ARGV[3] then
   if not person_stands(KEYS[2] .. c[7]) then return {'refused'} end
   redis.call('HSET', KEYS[1], 'state', ARGV[4], 'redeemed_at', now, 'claimed_at', now,
-    'jti', ARGV[5], 'last_op', ARGV[2])
+    'last_op', ARGV[2])
   return granted()
 end
 
 local interval = tonumber(c[4])
 if repeated then return {'pending'} end
 if c[6] == ARGV[2] .. ' early' then return {'slow_down', c[4]} end
-if c[5] and now + ARGV[6] < tonumber(c[5]) then
-  interval = math.min(interval + ARGV[7], tonumber(ARGV[8]))
+if c[5] and now + ARGV[5] < tonumber(c[5]) then
+  interval = math.min(interval + ARGV[6], tonumber(ARGV[7]))
   redis.call('HSET', KEYS[1], 'interval', interval, 'next_poll_at', now + interval * 1000,
     'last_op', ARGV[2] .. ' early')
   return {'slow_down', tostring(interval)}

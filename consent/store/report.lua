@@ -13,7 +13,7 @@
 -- Reply 'superseded' | 'over' | 'told' | 'retrying' | 'out_of_time' | 'unreachable'
 
 local c = redis.call('HMGET', KEYS[1], 'state', 'attempts', 'expires_at', 'person',
-  'handed_over_at', 'created_at', 'fetched_at', 'reported')
+  'handed_over_at', 'created_at', 'fetched_at', 'reported', 'asks')
 if not c[1] then
   redis.call('ZREM', KEYS[3], ARGV[1])
   return 'over'
@@ -22,7 +22,7 @@ local verdict = c[8] and string.match(c[8], '^' .. ARGV[2] .. ' (.*)')
 if verdict then return verdict end  -- the same call, repeated
 local now = now_ms()
 local addresses = KEYS[6] .. c[4]
-local told, owed, asks = c[5], false, c[7]
+local told, owed, asks = c[5], false, c[7] or c[9]
 for i = 6, #ARGV, 5 do
   local device, outcome = ARGV[i], ARGV[i + 1]
   redis.call('RPUSH', KEYS[2], now .. ' ' .. ARGV[i + 4])
@@ -40,7 +40,10 @@ for i = 6, #ARGV, 5 do
     end
   elseif outcome == 'rejected' or outcome == 'no_provider' then
     redis.call('HSET', KEYS[1], 'told:' .. device, 0)
-    asks = asks or outcome == 'no_provider'
+    if outcome == 'no_provider' then
+      asks = '1'
+      redis.call('HSET', KEYS[1], 'asks', asks)
+    end
   else
     owed = true
   end

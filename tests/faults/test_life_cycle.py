@@ -54,7 +54,7 @@ class Asked:
     claimed_at: int = 0
     delivered: bool = False
     told: bool = False
-    jti: set[str] = dataclasses.field(default_factory=set)
+    token_sets: set[int] = dataclasses.field(default_factory=set)  # by when they are issued
 
     @property
     def expired(self) -> bool:
@@ -141,7 +141,7 @@ class LifeCycle(RuleBasedStateMachine):
         if polled.outcome == "slow_down":
             assert polled.interval_seconds == asked.interval
         if polled.outcome == "granted":
-            asked.jti.add(polled.jti)
+            asked.token_sets.add(polled.redeemed_at_ms + asked.now * 1_000)
 
     @rule(asked=consents)
     def poll_as_a_stranger(self, asked: Asked) -> None:
@@ -191,14 +191,8 @@ class LifeCycle(RuleBasedStateMachine):
     @rule(asked=consents)
     def deliver(self, asked: Asked) -> None:
         """The token response has left."""
-        for jti in asked.jti:
-            self.do(self.use.store.consents.delivered(asked.consent_id, jti))
-            asked.delivered = True
-
-    @rule(asked=consents)
-    def deliver_another(self, asked: Asked) -> None:
-        """The mark of a claim that is not this one means nothing."""
-        self.do(self.use.store.consents.delivered(asked.consent_id, "another jti"))
+        self.do(self.use.store.consents.delivered(asked.consent_id))
+        asked.delivered = asked.state is State.REDEEMED
 
     @rule(asked=consents, steps=st.sampled_from([1, 2, 3, 12]))
     def time_passes(self, asked: Asked, steps: int) -> None:
@@ -219,7 +213,7 @@ class LifeCycle(RuleBasedStateMachine):
         read = self.do(self.use.store.consents.read(asked.consent_id))
         assert read is not None
         assert read[0]["state"].decode() == asked.state
-        assert len(asked.jti) == (1 if asked.state is State.REDEEMED else 0)
+        assert len(asked.token_sets) == (1 if asked.state is State.REDEEMED else 0)
 
 
 @pytest.mark.xdist_group("life_cycle")

@@ -54,7 +54,7 @@ def test_a_start_a_poll_and_an_answer_are_what_they_were(lost: Proxy) -> None:
             assert await person.answer(consent_id, Event.APPROVE) in {"answered", "repeated"}
             granted = await consents.poll(consent_id, CLIENT)
             assert granted.outcome == "granted"
-            await consents.delivered(consent_id, granted.jti)
+            await consents.delivered(consent_id)
             assert (await consents.poll(consent_id, CLIENT)).outcome == "spent"
 
     run(test)

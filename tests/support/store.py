@@ -71,8 +71,13 @@ class Person:
         device_id = new_device_id(self.person_id)
         address, name = address_name(Address("fcm_token", token or secrets.token_hex(8), 1))
         outcome, _ = await self.store.people.enroll(
-            ticket=ticket, person_id=self.person_id, device_id=device_id, thumbprint=THUMBPRINT,
-            record=b"{}", address=address, address_name=name,
+            ticket=ticket,
+            person_id=self.person_id,
+            device_id=device_id,
+            thumbprint=THUMBPRINT,
+            record=b"{}",
+            address=address,
+            address_name=name,
         )
         assert outcome == "enrolled"
         self.devices.append(device_id)
@@ -82,15 +87,22 @@ class Person:
         """A new request to this person: its consent_id, or why it was refused."""
         consent_id = consent_id_of(new_auth_req_id(self.person_id))
         refused = await self.store.consents.accept(
-            consent_id=consent_id, client_id=CLIENT, person_id=self.person_id,
-            request=b'{"asked":1}', life_seconds=life_seconds,
+            consent_id=consent_id,
+            client_id=CLIENT,
+            person_id=self.person_id,
+            request=b'{"asked":1}',
+            life_seconds=life_seconds,
         )
         return refused or consent_id
 
     async def answer(self, consent_id: str, event: Any, device: int = 0) -> str:  # noqa: ANN401
         return await self.store.consents.answer(
-            consent_id=consent_id, person_id=self.person_id, device_id=self.devices[device],
-            thumbprint=THUMBPRINT, event=event, fact=b"{}",
+            consent_id=consent_id,
+            person_id=self.person_id,
+            device_id=self.devices[device],
+            thumbprint=THUMBPRINT,
+            event=event,
+            fact=b"{}",
         )
 
 
