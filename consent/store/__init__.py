@@ -12,11 +12,11 @@ person has open, derive it from P, and stay in the slot.
 
     P:consent:<consent_id>   hash  state client person request created_at expires_at interval
                                    next_poll_at last_op attempts leased_by reported
-                                   told:<device_id>
+                                   told:<device_id> asks
                                    handed_over_at fetched_at decided_at decided_by
                                    redeemed_at claimed_at delivered_at
+                                   fact:<attempt>:<device_id> fact:answer ("<ms> <JSON>" each)
                                    TTL: the deadline and the retention after it
-    P:attempts:<consent_id>  list  facts (JSON): each push attempt and each answer; same TTL
     P:open:<person_id>       zset  consent_id -> deadline: what the person has not answered
     P:recent:<person_id>     zset  consent_id -> time accepted: the last minute's requests
     P:opened                 zset  consent_id -> deadline: all that is open in the partition

@@ -210,7 +210,6 @@ class Consents:
             "report",
             [
                 p.consent(claim.consent_id),
-                p.attempts(claim.consent_id),
                 p.outbox,
                 p.opened,
                 p.stats,
@@ -292,7 +291,6 @@ class Consents:
                 p.opened,
                 p.outbox,
                 p.stats,
-                p.attempts(consent_id),
             ],
             consent_id,
             person_id,
@@ -307,15 +305,13 @@ class Consents:
 
     async def read(self, consent_id: str) -> tuple[dict[str, bytes], list[bytes]] | None:
         """A consent's fields and its facts ("<ms> <JSON>" each), for an administrator."""
-        p = Partition.of(consent_id)
-        fields, facts = (
-            await self._redis.execute("HGETALL", p.consent(consent_id)),
-            await self._redis.execute("LRANGE", p.attempts(consent_id), 0, -1),
-        )
-        if not fields:
+        flat = await self._redis.execute("HGETALL", Partition.of(consent_id).consent(consent_id))
+        if not flat:
             return None
-        names = [name.decode() for name in fields[::2]]
-        return dict(zip(names, fields[1::2], strict=True)), facts
+        names = [name.decode() for name in flat[::2]]
+        fields = dict(zip(names, flat[1::2], strict=True))
+        facts = [fields.pop(name) for name in names if name.startswith("fact:")]
+        return fields, sorted(facts, key=lambda fact: int(fact.partition(b" ")[0]))
 
     async def stats(self) -> dict[str, int]:
         """Counters of all partitions, added up."""

@@ -43,9 +43,6 @@ class Partition:
     def consent(self, consent_id: str = "") -> str:
         return f"{self.prefix}:consent:{consent_id}"
 
-    def attempts(self, consent_id: str) -> str:
-        return f"{self.prefix}:attempts:{consent_id}"
-
     def open(self, person_id: str = "") -> str:
         return f"{self.prefix}:open:{person_id}"
 

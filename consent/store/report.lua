@@ -4,8 +4,8 @@
 -- not be told yet is owed until the deadline. When none was told and none is left, the consent
 -- ends now instead of waiting for its deadline, unless a phone has fetched it by itself.
 --
--- KEYS  1 consent  2 attempts of the consent  3 outbox  4 opened of the partition  5 stats
---       6 the prefix 'P:addresses:'  7 the prefix 'P:open:'
+-- KEYS  1 consent  2 outbox  3 opened of the partition  4 stats
+--       5 the prefix 'P:addresses:'  6 the prefix 'P:open:'
 -- ARGV  1 consent_id  2 attempt  3 ms until the next one  4 state that gives up
 --       5 state it becomes, then for each device:
 --       device_id, outcome ('delivered' | 'unregistered' | 'retry' | 'rejected' | 'no_provider'),
@@ -15,24 +15,24 @@
 local c = redis.call('HMGET', KEYS[1], 'state', 'attempts', 'expires_at', 'person',
   'handed_over_at', 'created_at', 'fetched_at', 'reported', 'asks')
 if not c[1] then
-  redis.call('ZREM', KEYS[3], ARGV[1])
+  redis.call('ZREM', KEYS[2], ARGV[1])
   return 'over'
 end
 local verdict = c[8] and string.match(c[8], '^' .. ARGV[2] .. ' (.*)')
 if verdict then return verdict end  -- the same call, repeated
 local now = now_ms()
-local addresses = KEYS[6] .. c[4]
+local addresses = KEYS[5] .. c[4]
 local told, owed, asks = c[5], false, c[7] or c[9]
 for i = 6, #ARGV, 5 do
   local device, outcome = ARGV[i], ARGV[i + 1]
-  redis.call('RPUSH', KEYS[2], now .. ' ' .. ARGV[i + 4])
-  redis.call('HINCRBY', KEYS[5], 'push:' .. ARGV[i + 3] .. ':' .. outcome, 1)
+  redis.call('HSET', KEYS[1], 'fact:' .. ARGV[2] .. ':' .. device, now .. ' ' .. ARGV[i + 4])
+  redis.call('HINCRBY', KEYS[4], 'push:' .. ARGV[i + 3] .. ':' .. outcome, 1)
   if outcome == 'delivered' then
     redis.call('HSET', KEYS[1], 'told:' .. device, now)
     if not told then
       told = now
       redis.call('HSET', KEYS[1], 'handed_over_at', now)
-      observe(KEYS[5], 'accepted_to_handed_over', now - c[6])
+      observe(KEYS[4], 'accepted_to_handed_over', now - c[6])
     end
   elseif outcome == 'unregistered' then
     if redis.call('HGET', addresses, device) == ARGV[i + 2] then
@@ -48,8 +48,6 @@ for i = 6, #ARGV, 5 do
     owed = true
   end
 end
-redis.call('LTRIM', KEYS[2], -100, -1)
-redis.call('PEXPIRE', KEYS[2], math.max(1000, redis.call('PTTL', KEYS[1])))
 
 local function ended(word)
   redis.call('HSET', KEYS[1], 'reported', ARGV[2] .. ' ' .. word)
@@ -58,17 +56,17 @@ end
 
 if c[2] ~= ARGV[2] then return ended('superseded') end  -- the lease ran out and another holds it
 if c[1] ~= ARGV[4] then
-  redis.call('ZREM', KEYS[3], ARGV[1])
+  redis.call('ZREM', KEYS[2], ARGV[1])
   return ended('over')
 end
 if owed and now + ARGV[3] < tonumber(c[3]) then
-  redis.call('ZADD', KEYS[3], now + ARGV[3], ARGV[1])
+  redis.call('ZADD', KEYS[2], now + ARGV[3], ARGV[1])
   return ended('retrying')
 end
-redis.call('ZREM', KEYS[3], ARGV[1])
+redis.call('ZREM', KEYS[2], ARGV[1])
 if owed then return ended('out_of_time') end
 if told or asks then return ended('told') end
 redis.call('HSET', KEYS[1], 'state', ARGV[5])
-redis.call('ZREM', KEYS[7] .. c[4], ARGV[1])
-redis.call('ZREM', KEYS[4], ARGV[1])
+redis.call('ZREM', KEYS[6] .. c[4], ARGV[1])
+redis.call('ZREM', KEYS[3], ARGV[1])
 return ended('unreachable')

@@ -22,7 +22,6 @@ def test_all_of_a_persons_keys_are_in_one_slot() -> None:
         p.opened,
         p.stats,
         p.consent("c"),
-        p.attempts("c"),
         p.open("p"),
         p.recent("p"),
         p.person("p"),
