@@ -38,8 +38,9 @@ redis.call('HSET', KEYS[1], 'state', ARGV[12], 'client', ARGV[2], 'person', ARGV
   'attempts', 0)
 redis.call('PEXPIREAT', KEYS[1], deadline + ARGV[10] * 1000)
 redis.call('ZADD', KEYS[4], deadline, ARGV[1])
-redis.call('PEXPIREAT', KEYS[4], deadline + 1000, 'NX')
-redis.call('PEXPIREAT', KEYS[4], deadline + 1000, 'GT')
+if redis.call('PTTL', KEYS[4]) < deadline + 1000 - now then
+  redis.call('PEXPIREAT', KEYS[4], deadline + 1000)
+end
 redis.call('ZADD', KEYS[5], now, ARGV[1])
 redis.call('PEXPIRE', KEYS[5], 60000)
 redis.call('ZADD', KEYS[6], deadline, ARGV[1])
