@@ -10,13 +10,15 @@ the hash tag, so that all about one person is one slot of a Redis Cluster. Scrip
 keys they touch; the few that reach a key of the person named inside a consent, or the consents a
 person has open, derive it from P, and stay in the slot.
 
-    P:consent:<consent_id>   hash  state client person request created_at expires_at interval
+    P:consent:<consent_id>   hash  state client person created_at expires_at interval
                                    next_poll_at last_op attempts leased_by reported
                                    told:<device_id> asks
                                    handed_over_at fetched_at decided_at decided_by
                                    redeemed_at claimed_at delivered_at
-                                   fact:<attempt>:<device_id> fact:answer ("<ms> <JSON>" each)
-                                   TTL: the deadline and the retention after it
+                                   TTL: the deadline and the retention after it; every value is
+                                   short, so that Redis packs the hash into one piece of memory
+    P:story:<consent_id>     string  lines: the request (JSON), then what became of it, each push
+                                   attempt and the answer ("<ms> <JSON>"); same TTL
     P:open:<person_id>       zset  consent_id -> deadline: what the person has not answered
     P:recent:<person_id>     zset  consent_id -> time accepted: the last minute's requests
     P:opened                 zset  consent_id -> deadline: all that is open in the partition

@@ -1,7 +1,7 @@
 -- Accept a request: the consent, the notification it owes and the counters, or nothing at all.
 --
 -- KEYS  1 consent  2 person  3 addresses of the person  4 open of the person
---       5 recent of the person  6 opened of the partition  7 outbox
+--       5 recent of the person  6 opened of the partition  7 outbox  8 story of the consent
 -- ARGV  1 consent_id  2 client_id  3 person_id  4 request (JSON)  5 life in seconds
 --       6 poll interval in seconds  7 requests a minute of one person, at most
 --       8 open requests of one person, at most  9 open requests of the partition, at most
@@ -34,9 +34,10 @@ if wait then return {'tenant_full', wait} end
 
 local deadline = now + ARGV[5] * 1000
 redis.call('HSET', KEYS[1], 'state', ARGV[12], 'client', ARGV[2], 'person', ARGV[3],
-  'request', ARGV[4], 'created_at', now, 'expires_at', deadline, 'interval', ARGV[6],
-  'attempts', 0)
+  'created_at', now, 'expires_at', deadline, 'interval', ARGV[6], 'attempts', 0)
+redis.call('SET', KEYS[8], ARGV[4])
 redis.call('PEXPIREAT', KEYS[1], deadline + ARGV[10] * 1000)
+redis.call('PEXPIREAT', KEYS[8], deadline + ARGV[10] * 1000)
 redis.call('ZADD', KEYS[4], deadline, ARGV[1])
 if redis.call('PTTL', KEYS[4]) < deadline + 1000 - now then
   redis.call('PEXPIREAT', KEYS[4], deadline + 1000)

@@ -1,7 +1,7 @@
 -- A device's verified answer: pending -> approved | denied, once.
 --
 -- KEYS  1 consent  2 devices of the person  3 person  4 open of the person  5 opened  6 outbox
---       7 stats
+--       7 stats  8 story of the consent
 -- ARGV  1 consent_id  2 person_id  3 device_id  4 thumbprint of the key that signed
 --       5 state that is answered  6 state it becomes  7 fact (JSON)
 --       8 the state that may follow the one it becomes
@@ -18,8 +18,8 @@ local now = now_ms()
 if now >= tonumber(c[3]) then return {'expired'} end
 if not person_stands(KEYS[3]) then return {'blocked'} end
 
-redis.call('HSET', KEYS[1], 'state', ARGV[6], 'decided_at', now, 'decided_by', ARGV[3],
-  'fact:answer', now .. ' ' .. ARGV[7])
+redis.call('HSET', KEYS[1], 'state', ARGV[6], 'decided_at', now, 'decided_by', ARGV[3])
+redis.call('APPEND', KEYS[8], '\n' .. now .. ' ' .. ARGV[7])
 redis.call('ZREM', KEYS[4], ARGV[1])
 redis.call('ZREM', KEYS[5], ARGV[1])
 redis.call('ZREM', KEYS[6], ARGV[1])

@@ -111,6 +111,7 @@ class Consents:
                 p.recent(person_id),
                 p.opened,
                 p.outbox,
+                p.story(consent_id),
             ],
             consent_id,
             client_id,
@@ -134,7 +135,7 @@ class Consents:
         p = Partition.of(consent_id)
         reply = await self._redis.run(
             "poll",
-            [p.consent(consent_id), p.person()],
+            [p.consent(consent_id), p.person(), p.story(consent_id)],
             client_id,
             self._operation_id(),
             _REDEEM_FROM,
@@ -146,11 +147,11 @@ class Consents:
             policy.CLAIM_REPEATABLE_MS,
         )
         match reply:
-            case [b"granted", request, person_id, user, decided_at, redeemed_at]:
+            case [b"granted", story, person_id, user, decided_at, redeemed_at]:
                 return Polled(
                     "granted",
                     0,
-                    request,
+                    story.partition(b"\n")[0],
                     person_id.decode(),
                     user,
                     int(decided_at),
@@ -215,6 +216,7 @@ class Consents:
                 p.stats,
                 p.addresses(),
                 p.open(),
+                p.story(claim.consent_id),
             ],
             claim.consent_id,
             claim.attempt,
@@ -232,7 +234,13 @@ class Consents:
         p = Partition.of(person_id)
         reply = await self._redis.run(
             "fetch",
-            [p.consent(consent_id), p.devices(person_id), p.proof(proof), p.stats],
+            [
+                p.consent(consent_id),
+                p.devices(person_id),
+                p.proof(proof),
+                p.stats,
+                p.story(consent_id),
+            ],
             person_id,
             device_id,
             thumbprint,
@@ -242,7 +250,7 @@ class Consents:
         )
         if reply[0] != b"question":
             return Question(reply[0].decode())
-        return Question("question", reply[1], int(reply[2]), int(reply[3]))
+        return Question("question", reply[1].partition(b"\n")[0], int(reply[2]), int(reply[3]))
 
     async def pending(
         self, *, person_id: str, device_id: str, thumbprint: str, proof: str
@@ -291,6 +299,7 @@ class Consents:
                 p.opened,
                 p.outbox,
                 p.stats,
+                p.story(consent_id),
             ],
             consent_id,
             person_id,
@@ -305,13 +314,14 @@ class Consents:
 
     async def read(self, consent_id: str) -> tuple[dict[str, bytes], list[bytes]] | None:
         """A consent's fields and its facts ("<ms> <JSON>" each), for an administrator."""
-        flat = await self._redis.execute("HGETALL", Partition.of(consent_id).consent(consent_id))
-        if not flat:
+        p = Partition.of(consent_id)
+        flat = await self._redis.execute("HGETALL", p.consent(consent_id))
+        story = await self._redis.execute("GET", p.story(consent_id))
+        if not flat or not story:
             return None
         names = [name.decode() for name in flat[::2]]
-        fields = dict(zip(names, flat[1::2], strict=True))
-        facts = [fields.pop(name) for name in names if name.startswith("fact:")]
-        return fields, sorted(facts, key=lambda fact: int(fact.partition(b" ")[0]))
+        request, *facts = story.split(b"\n")
+        return dict(zip(names, flat[1::2], strict=True)) | {"request": request}, facts
 
     async def stats(self) -> dict[str, int]:
         """Counters of all partitions, added up."""

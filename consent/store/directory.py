@@ -37,9 +37,13 @@ class Directory:
                 hash_name, _, record_id = change.partition(" ")
                 self._copies.pop((hash_name, record_id), None)
 
+    def copy(self, hash_name: str, record_id: str) -> object | None:
+        """The copy this process holds, without asking Redis."""
+        return self._copies.get((hash_name, record_id))
+
     async def read(self, hash_name: str, record_id: str, kind: type[T]) -> T | None:
         """A record as its value, None when there is none."""
-        copy = self._copies.get((hash_name, record_id))
+        copy = self.copy(hash_name, record_id)
         if copy is not None:
             return copy  # type: ignore[return-value]  # a hash holds one kind
         changes = self._changes

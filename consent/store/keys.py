@@ -43,6 +43,9 @@ class Partition:
     def consent(self, consent_id: str = "") -> str:
         return f"{self.prefix}:consent:{consent_id}"
 
+    def story(self, consent_id: str) -> str:
+        return f"{self.prefix}:story:{consent_id}"
+
     def open(self, person_id: str = "") -> str:
         return f"{self.prefix}:open:{person_id}"
 

@@ -5,13 +5,13 @@
 -- delivered, a claim whose process died may be taken up again after a moment, by the same client,
 -- with the same time: the same token set, never a second one.
 --
--- KEYS  1 consent  2 any key of the partition's prefix 'P:person:'
+-- KEYS  1 consent  2 the prefix 'P:person:'  3 story of the consent
 -- ARGV  1 client_id  2 operation id  3 state that is redeemed  4 state it becomes
 --       5 ms a poll may be early  6 seconds added by an early poll  7 largest interval in seconds
 --       8 ms a claim is left alone  9 ms a claim may be taken up again
 -- Reply {'unknown'} | {'pending'} | {'slow_down', interval} | {'denied'} | {'unreachable'}
 --       | {'expired'} | {'spent'} | {'refused'}
---       | {'granted', request, person_id, user, decided_at, redeemed_at}
+--       | {'granted', story, person_id, user, decided_at, redeemed_at}
 
 local c = redis.call('HMGET', KEYS[1], 'state', 'client', 'expires_at', 'interval',
   'next_poll_at', 'last_op', 'person', 'redeemed_at', 'claimed_at', 'delivered_at')
@@ -21,9 +21,9 @@ local now = now_ms()
 local repeated = c[6] == ARGV[2]
 
 local function granted()
-  local facts = redis.call('HMGET', KEYS[1], 'request', 'person', 'decided_at', 'redeemed_at')
-  local user = redis.call('HGET', KEYS[2] .. facts[2], 'user')
-  return {'granted', facts[1], facts[2], user, facts[3], facts[4]}
+  local times = redis.call('HMGET', KEYS[1], 'decided_at', 'redeemed_at')
+  local user = redis.call('HGET', KEYS[2] .. c[7], 'user')
+  return {'granted', redis.call('GET', KEYS[3]), c[7], user, times[1], times[2]}
 end
 
 if state == ARGV[4] then

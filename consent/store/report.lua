@@ -5,7 +5,7 @@
 -- ends now instead of waiting for its deadline, unless a phone has fetched it by itself.
 --
 -- KEYS  1 consent  2 outbox  3 opened of the partition  4 stats
---       5 the prefix 'P:addresses:'  6 the prefix 'P:open:'
+--       5 the prefix 'P:addresses:'  6 the prefix 'P:open:'  7 story of the consent
 -- ARGV  1 consent_id  2 attempt  3 ms until the next one  4 state that gives up
 --       5 state it becomes, then for each device:
 --       device_id, outcome ('delivered' | 'unregistered' | 'retry' | 'rejected' | 'no_provider'),
@@ -25,7 +25,7 @@ local addresses = KEYS[5] .. c[4]
 local told, owed, asks = c[5], false, c[7] or c[9]
 for i = 6, #ARGV, 5 do
   local device, outcome = ARGV[i], ARGV[i + 1]
-  redis.call('HSET', KEYS[1], 'fact:' .. ARGV[2] .. ':' .. device, now .. ' ' .. ARGV[i + 4])
+  redis.call('APPEND', KEYS[7], '\n' .. now .. ' ' .. ARGV[i + 4])
   redis.call('HINCRBY', KEYS[4], 'push:' .. ARGV[i + 3] .. ':' .. outcome, 1)
   if outcome == 'delivered' then
     redis.call('HSET', KEYS[1], 'told:' .. device, now)
