@@ -19,7 +19,7 @@ if now >= tonumber(c[3]) then return {'expired'} end
 if not person_stands(KEYS[3]) then return {'blocked'} end
 
 redis.call('HSET', KEYS[1], 'state', ARGV[6], 'decided_at', now, 'decided_by', ARGV[3])
-redis.call('APPEND', KEYS[8], '\n' .. now .. ' ' .. ARGV[7])
+tell(KEYS[8], now, ARGV[7])
 redis.call('ZREM', KEYS[4], ARGV[1])
 redis.call('ZREM', KEYS[5], ARGV[1])
 redis.call('ZREM', KEYS[6], ARGV[1])

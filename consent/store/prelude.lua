@@ -17,6 +17,12 @@ local function observe(stats, name, ms)
   redis.call('HINCRBY', stats, name .. ':sum', ms)
 end
 
+-- A line more in the story of a consent. Not APPEND: it reserves as much again as is there.
+local function tell(story, now, fact)
+  local told = redis.call('GET', story)
+  if told then redis.call('SET', story, told .. '\n' .. now .. ' ' .. fact, 'KEEPTTL') end
+end
+
 -- Whether a person may be asked and answered for: known, and not blocked.
 local function person_stands(person)
   local known = redis.call('HMGET', person, 'user', 'blocked')

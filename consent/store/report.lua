@@ -25,7 +25,7 @@ local addresses = KEYS[5] .. c[4]
 local told, owed, asks = c[5], false, c[7] or c[9]
 for i = 6, #ARGV, 5 do
   local device, outcome = ARGV[i], ARGV[i + 1]
-  redis.call('APPEND', KEYS[7], '\n' .. now .. ' ' .. ARGV[i + 4])
+  tell(KEYS[7], now, ARGV[i + 4])
   redis.call('HINCRBY', KEYS[4], 'push:' .. ARGV[i + 3] .. ':' .. outcome, 1)
   if outcome == 'delivered' then
     redis.call('HSET', KEYS[1], 'told:' .. device, now)
