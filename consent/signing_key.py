@@ -50,11 +50,15 @@ class SigningKey:
         self.kid = b64url(hashlib.sha256(canonical).digest())  # RFC 7638
         self.public = members | {"kid": self.kid, "alg": ALGORITHM, "use": "sig"}
         self.public_key = private_key.public_key()
+        self._headers: dict[str, str] = {}  # encoded, by typ
 
     def sign(self, claims: dict[str, object], typ: str) -> str:
         """A compact JWS of the claims (RFC 7515 3.1, ES256 as in RFC 7518 3.4)."""
-        header = {"alg": ALGORITHM, "typ": typ, "kid": self.kid}
-        signed = f"{b64url(msgspec.json.encode(header))}.{b64url(msgspec.json.encode(claims))}"
+        header = self._headers.get(typ)
+        if header is None:
+            members = {"alg": ALGORITHM, "typ": typ, "kid": self.kid}
+            header = self._headers[typ] = b64url(msgspec.json.encode(members))
+        signed = f"{header}.{b64url(msgspec.json.encode(claims))}"
         r, s = decode_dss_signature(self._private_key.sign(signed.encode(), _ECDSA))
         return f"{signed}.{b64url(r.to_bytes(32) + s.to_bytes(32))}"
 
