@@ -24,7 +24,7 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 @pytest.fixture(scope="session")
 def nod(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nod]:
     """Shared: a test brings its own people and clients, and disturbs nobody else's."""
-    running = Nod(redis_server.url, Path(tmp_path_factory.mktemp("nod")), apns=True)
+    running = Nod(redis_server.database(1), Path(tmp_path_factory.mktemp("nod")), apns=True)
     try:
         yield running.start()
     finally:

@@ -43,6 +43,10 @@ class RedisServer:
         self._log = (directory / "log").open("ab")
         self.process: subprocess.Popen[bytes]
 
+    def database(self, number: int) -> str:
+        """The URL of a database of its own: what a worker owes in one, no other test owes."""
+        return self.url.removesuffix("0") + str(number)
+
     def start(self) -> "RedisServer":
         self.process = subprocess.Popen(self._command, stdout=self._log, stderr=self._log)
         with redis.Redis.from_url(self.url, socket_connect_timeout=1) as client:
