@@ -118,8 +118,11 @@ class Sending(threading.Thread):
                 if sweeping.done():
                     sweeping.result()  # a defect in the sweeper ends the worker, loudly
                 sweeping.cancel()
-                async with asyncio.timeout(SETTLE_SECONDS):
-                    await notifier.settle()
+                try:
+                    async with asyncio.timeout(SETTLE_SECONDS):
+                        await notifier.settle()
+                except TimeoutError:  # what is left comes due again under its lease
+                    log.warning("unsettled")
         finally:
             await store.aclose()
 

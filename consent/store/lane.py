@@ -17,11 +17,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import hiredis
+import structlog
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
 from consent.errors import TemporarilyUnavailable
 
+log = structlog.get_logger()
 PATIENCE_SECONDS = 1.0  # a reply later than this means the connection is dead
 WAITING_MAX = 20_000  # commands in flight; more is overload, to be shed early
 RECONNECT_SECONDS = 0.1
@@ -75,6 +77,7 @@ class Lane:
         self._on_connect = on_connect
         self._connection: AbstractConnection | None = None
         self._ready = False
+        self._away = False
         self._unsent: list[_Command] = []
         self._in_flight: collections.deque[_Command] = collections.deque()
         self._flush_due = False
@@ -125,7 +128,16 @@ class Lane:
         while True:
             try:
                 await self._serve_one_connection()
-            except (RedisError, OSError, StoreUnavailable, StoreError, hiredis.HiredisError):
+            except (
+                RedisError,
+                OSError,
+                StoreUnavailable,
+                StoreError,
+                hiredis.HiredisError,
+            ) as error:
+                if not self._away:  # once, not for each attempt to get it back
+                    self._away = True
+                    log.warning("redis_away", error=type(error).__name__)
                 await self._lose_connection()
                 await asyncio.sleep(RECONNECT_SECONDS)
 
@@ -138,6 +150,9 @@ class Lane:
             if self._on_connect is not None:
                 await asyncio.wait_for(self._on_connect(self._send_now), PATIENCE_SECONDS)
             self._ready = True
+            if self._away:
+                self._away = False
+                log.info("redis_back")
             self._flush()
             await reading
         finally:
