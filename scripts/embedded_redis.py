@@ -6,6 +6,7 @@ Only where no server can be had does fakeredis stand in, and nothing is kept.
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import importlib
 import os
@@ -104,7 +105,11 @@ async def wait_until_up(url: str, seconds: float = START_SECONDS) -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A loopback port nobody has. Below the range of outgoing connections (RFC 6056 3.2, and
+    Linux'), one of which could take it before its server does.
+    """
+    while True:
+        port = 10_000 + secrets.randbelow(22_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

@@ -39,7 +39,9 @@ def played(data_dir: Path) -> str:
                 break
         process.send_signal(signal.SIGTERM)
         story += process.stdout.read()
-        assert process.wait(20) == 0, story
+        code = process.wait(20)
+        errors.seek(0)
+        assert code == 0, story + errors.read()
     return story
 
 
