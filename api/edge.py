@@ -15,6 +15,7 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from api.metrics import REQUESTS
+from api.protocol import IS_CONNECTED
 from consent import forms
 from consent.errors import (
     InvalidRequest,
@@ -37,7 +38,7 @@ _NOT_LOGGED = {"authorization_pending", "slow_down", "health", "not_ready"}
 
 
 class Reply(NamedTuple):
-    """A response: `body` is JSON bytes; `after` is called once it has left."""
+    """A response: `body` is JSON bytes; `after` is called once it has left for the client."""
 
     status: int
     body: bytes = b""
@@ -151,7 +152,7 @@ class Endpoint:
             }
         )
         await send({"type": "http.response.body", "body": reply.body})
-        if reply.after is not None:
+        if reply.after is not None and scope.get(IS_CONNECTED, _always)():
             reply.after()
         self._record(call, reply, time.perf_counter() - started)
 
@@ -200,6 +201,10 @@ class Endpoint:
                 ms=round(seconds * 1_000, 1),
                 **call.facts,
             )
+
+
+def _always() -> bool:
+    return True
 
 
 async def _body(receive: Receive, most: int) -> bytes:

@@ -18,6 +18,9 @@ import httptools
 from uvicorn.protocols.http import httptools_impl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+# In the scope: whether the client is still there. uvicorn takes an answer to nobody in silence.
+IS_CONNECTED = "nod.is_connected"
+
 HEAD_OCTETS_MAX = 16_384  # request line and header fields
 HEADERS_MAX = 100
 
@@ -161,6 +164,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _begin(self, cycle: httptools_impl.RequestResponseCycle, app: Any) -> None:  # noqa: ANN401
         cycle.transport = self._answer  # type: ignore[assignment]
+        cycle.scope[IS_CONNECTED] = lambda: not cycle.disconnected  # type: ignore[literal-required]
         self._answer.begin()
         super()._start_asgi_task(cycle, app)
 

@@ -23,7 +23,7 @@ from consent.store.scripts import SHA1
 from consent.tokens import redemption_jti
 from scripts.guardian_messages import Notification
 from scripts.simulated_phone import SimulatedPhone
-from tests.support.nod import Nod, OAuthClient, wait_for
+from tests.support.nod import CIBA, Nod, OAuthClient, wait_for
 from tests.support.proxy import Fault, Proxy
 from tests.support.redis_server import RedisServer
 
@@ -181,7 +181,7 @@ def _poll_and_kill(proxied: Proxied, http: httpx2.Client, auth_req_id: str) -> N
     killer.start()
     try:
         form = {
-            "grant_type": "urn:openid:params:grant-type:ciba",
+            "grant_type": CIBA,
             "auth_req_id": auth_req_id,
             **proxied.client.post,
         }
@@ -212,4 +212,24 @@ def test_an_api_killed_before_the_mark_of_delivery_repeats_the_same_tokens(
     assert second["access_token"] == first.json()["access_token"]
     assert second["id_token"] == first.json()["id_token"]
     wait_for(lambda: proxied.field(consent_id, "delivered_at") != "", "the mark")
+    assert nod.poll(proxied.client, auth_req_id).json()["error"] == "invalid_grant"
+
+
+def test_a_client_that_hung_up_before_its_answer_finds_it_when_it_polls_again(
+    proxied: Proxied,
+) -> None:
+    """An answer that left for nobody is no delivery."""
+    nod = proxied.nod
+    user_id, phone = proxied.phone()
+    auth_req_id = nod.accepted(proxied.client, user_id)
+    consent_id = consent_id_of(auth_req_id)
+    _approve(phone, nod.notified(phone))
+    proxied.proxy.delay_seconds = lambda: 0.5
+    form = {"grant_type": CIBA, "auth_req_id": auth_req_id, **proxied.client.post}
+    with pytest.raises(httpx2.ReadTimeout):
+        httpx2.post(f"{nod.url}oauth/token", data=form, timeout=0.25)
+    wait_for(lambda: proxied.field(consent_id, "state") == "redeemed", "the claim")
+    proxied.proxy.delay_seconds = lambda: 0.0
+
+    assert proxied.redeemed(auth_req_id)["access_token"]
     assert nod.poll(proxied.client, auth_req_id).json()["error"] == "invalid_grant"
