@@ -9,12 +9,16 @@ README.md is drawn from this file and a test holds the two together.
 # ruff: noqa: RUF009 - setting() makes a field, and what it defaults to never changes
 
 import dataclasses
+import difflib
 import ipaddress
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+
+_MISSPELT = 0.85  # how alike two names are (difflib's ratio) when one must be meant for the other
 
 
 class SettingsError(Exception):
@@ -125,11 +129,13 @@ class Settings:
 
 
 def load(environ: Mapping[str, str]) -> Settings:
-    """Read the settings; unknown `NOD_` variables are refused, for they are misspelt ones."""
+    """Read the settings. An unknown `NOD_` variable that looks like one of them is refused: it is
+    misspelt; any other is somebody else's.
+    """
     fields = {f"NOD_{field.name.upper()}": field for field in dataclasses.fields(Settings)}
-    unknown = sorted(name for name in environ if name.startswith("NOD_") and name not in fields)
-    if unknown:
-        raise SettingsError(f"{unknown[0]}: there is no such setting")
+    for name in sorted(name for name in environ if name.startswith("NOD_") and name not in fields):
+        if meant := difflib.get_close_matches(name, fields, n=1, cutoff=_MISSPELT):
+            raise SettingsError(f"{name}: there is no such setting; {meant[0]} is one")
     given: dict[str, Any] = {
         field.name: _parsed(name, environ[name], field.type)
         for name, field in fields.items()

@@ -122,7 +122,9 @@ def test_state_on_a_cluster_needs_a_single_server_for_the_queue() -> None:
 
 
 def test_a_misspelt_variable_is_refused() -> None:
-    with pytest.raises(SettingsError, match=r"^NOD_PROT: there is no such setting$"):
+    with pytest.raises(
+        SettingsError, match=r"^NOD_PROT: there is no such setting; NOD_PORT is one$"
+    ):
         load({"NOD_PROT": "9000"})
 
 
@@ -165,3 +167,7 @@ def test_every_setting_says_what_it_is_for() -> None:
 )
 def test_a_loopback_host_is_told_from_others(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
+
+
+def test_a_variable_of_somebody_else_is_left_alone() -> None:
+    assert load({"NOD_SOMEBODY_ELSES": "x"}) == load({})
