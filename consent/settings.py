@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-
 _MISSPELT = 0.85  # how alike two names are (difflib's ratio) when one must be meant for the other
 
 
