@@ -54,7 +54,7 @@ class Services:
         return self.store.directory
 
     async def client(self, client_id: str) -> Client | None:
-        return await self.directory.read(keys.CLIENTS, client_id, Client)
+        return await self.store.directory.read(keys.CLIENTS, client_id, Client)
 
     async def resource_server(self, identifier: str | None) -> access.ResourceServer | None:
         if identifier is None:

@@ -78,7 +78,8 @@ def credentials(authorization: str | None, parameters: dict[str, str]) -> Creden
     client_id, colon, secret = decoded.partition(":")
     if not colon:
         raise _failed(by_header=True, detail="Basic credentials without a colon")
-    client_id = unquote_plus(client_id)
+    if "%" in client_id or "+" in client_id:
+        client_id = unquote_plus(client_id)
     if parameters.get("client_id", client_id) != client_id:
         raise _failed(by_header=True, detail="client_id differs from the header (A008)")
     escaped = "%" in secret or "+" in secret
