@@ -53,8 +53,8 @@ def create_app(services: Services) -> ASGIApp:
         ),
         route("/.well-known/jwks.json", "jwks", oauth_body, GET=public.keys),
         route("/authorize", "authorize", oauth_body, GET=public.authorize, POST=public.authorize),
-        route("/healthz", "healthz", oauth_body, GET=public.alive),
-        route("/readyz", "readyz", oauth_body, GET=public.ready),
+        route("/healthz", "healthz", oauth_body, GET=public.alive, HEAD=public.alive),
+        route("/readyz", "readyz", oauth_body, GET=public.ready, HEAD=public.ready),
         route("/metrics", "metrics", oauth_body, GET=public.metrics),
         *management_routes(services, admission),
     ]

@@ -406,3 +406,10 @@ def test_a_phone_changes_its_push_address_and_leaves(nod: Nod) -> None:
             phone.update(name="x")
         assert gone.value.status == 401
     assert nod.start_request(client, user_id).json()["error"] == "invalid_request"
+
+
+@pytest.mark.parametrize("path", ["healthz", "readyz"])
+def test_a_load_balancer_may_ask_with_head(nod: Nod, path: str) -> None:
+    answer = nod.http.head(path)
+
+    assert (answer.status_code, answer.content) == (200, b"")
