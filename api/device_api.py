@@ -65,6 +65,7 @@ class DeviceApi:
                 raise DeviceError(409, "enrollment_conflict", "The ticket has been used")
             case "too_many_devices":
                 raise DeviceError(409, "enrollment_conflict", "The user has too many devices")
+        await services.people.own_address(device_id, address_name)
         call.facts["device"] = device_id
         return json_reply(
             {
@@ -100,6 +101,8 @@ class DeviceApi:
             address_name=name,
         ):
             raise DeviceError(409, "enrollment_conflict", "The device was changed meanwhile")
+        if changed.address:
+            await services.people.own_address(record.device_id, name)
         body: dict[str, object] = {
             "id": record.device_id,
             "identifier": record.identifier,

@@ -11,6 +11,10 @@ WORKERS = "nod:{directory}:workers"
 CHANGES = "nod:directory"
 
 
+def address_owner(digest: str) -> str:
+    return f"nod:address:{digest}"
+
+
 class Partition:
     """The keys of one partition: `Partition.of(identifier)`."""
 

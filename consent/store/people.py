@@ -1,8 +1,9 @@
 """People and their devices: one method a step, each decided in Redis."""
 
 from consent import policy
-from consent.identifiers import digest
+from consent.identifiers import digest, person_of_device
 from consent.lifecycle import Event, row
+from consent.store import keys
 from consent.store.connections import Redis
 from consent.store.keys import Partition
 
@@ -94,6 +95,19 @@ class People:
             policy.DEVICES_OF_A_PERSON_MAX,
         )
         return reply[0].decode(), reply[1] if len(reply) > 1 else b""
+
+    async def own_address(self, device_id: str, address_name: bytes) -> None:
+        """
+        An address has one owner, the one who registered it last: a phone that was sold, or has
+        another user now, rings for nobody else (T37). Two steps, for the former owner may be in
+        another partition; between them a push may still reach this phone, and says nothing.
+        """
+        key = keys.address_owner(digest(address_name.decode()))
+        former: bytes = await self._redis.run("own_address", [key], device_id)
+        person_id = person_of_device(former.decode())
+        if person_id is not None:
+            addresses = Partition.of(person_id).addresses(person_id)
+            await self._redis.run("release_address", [addresses], former, address_name)
 
     async def device(self, person_id: str, device_id: str) -> tuple[str, bytes] | None:
         """The thumbprint of a device's key and its record (JSON)."""

@@ -413,3 +413,31 @@ def test_a_load_balancer_may_ask_with_head(nod: Nod, path: str) -> None:
     answer = nod.http.head(path)
 
     assert (answer.status_code, answer.content) == (200, b"")
+
+
+def test_a_phone_that_changed_hands_rings_for_its_new_owner_only(nod: Nod) -> None:
+    """T37: the same push address for two people; the one who registered it last has it."""
+    client, before, now = nod.new_client(), nod.new_user(), nod.new_user()
+    address = f"handed-on-{before[-8:]}"
+    nod.new_phone(before, push_token=address)
+    phone = nod.new_phone(now, push_token=address)
+    refused = nod.start_request(client, before)
+    nod.accepted(client, now)
+
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_request")
+    assert phone.account is not None
+    assert nod.notified(phone).dai == phone.account.id
+    enrolled = nod.admin("GET", f"users/{before}/enrollments").json()
+    assert [enrollment["push_reachable"] for enrollment in enrolled] == [False]
+
+
+def test_an_address_that_moved_is_owned_where_it_moved_to(nod: Nod) -> None:
+    """T37, by a change of an enrolled phone's address."""
+    client, first, second = nod.new_client(), nod.new_user(), nod.new_user()
+    address = f"moved-on-{first[-8:]}"
+    nod.new_phone(first, push_token=address)
+    phone = nod.new_phone(second)
+    phone.update(push_credentials={"service": phone.push_service, "token": address})
+
+    assert nod.start_request(client, first).json()["error"] == "invalid_request"
+    assert nod.start_request(client, second).status_code == 200
