@@ -30,7 +30,8 @@ person has open, derive it from P, and stay in the slot.
     P:proof:<digest>         string  a proof that has been seen; TTL: its window
     P:stats                  hash  counters and histograms of the partition, for /metrics
 
-    nod:address:<digest>     string  device_id of the last to register a push address, and of the one before
+    nod:address:<digest>     string  the device_id that registered a push address last, and the one
+                                   before it
 
     nod:{directory}:clients, :resource_servers, :client_grants   hash  id -> record (JSON)
     nod:{directory}:keys     hash  kid -> signing key (JSON, private half encrypted)
