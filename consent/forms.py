@@ -47,12 +47,15 @@ def parse(body: bytes) -> dict[str, str]:
     fields = text.split("&", PARAMETERS_MAX)
     if len(fields) > PARAMETERS_MAX:
         raise MalformedForm("too many parameters")
+    # Of a short body all is said at once: what has no escape then stands for itself.
+    short = len(text) <= NAME_OCTETS_MAX and text.isprintable() and "+" not in text
     parameters: dict[str, str] = {}
     for field in fields:
         if field:
-            escaped_name, _, escaped_value = field.partition("=")
-            name = _text(escaped_name, NAME_OCTETS_MAX)
-            value = _text(escaped_value, VALUE_OCTETS_MAX, name)
+            name, _, value = field.partition("=")
+            if not short or "%" in field:
+                name = _text(name, NAME_OCTETS_MAX)
+                value = _text(value, VALUE_OCTETS_MAX, name)
             if name in parameters:
                 raise MalformedForm("a parameter is repeated", name)
             parameters[name] = value

@@ -7,6 +7,7 @@ nothing), outcomes, durations. Never a secret, a token or an `auth_req_id`.
 
 import logging
 import sys
+from datetime import UTC, datetime
 
 import msgspec
 import structlog
@@ -18,13 +19,7 @@ LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 def configure(level: str, process: str) -> None:
     """Set up this process's log; `process` is api or worker."""
     structlog.configure(
-        processors=[
-            _named(process),
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(serializer=_json),
-        ],
+        processors=[_line(process)],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
         cache_logger_on_first_use=True,
@@ -32,16 +27,18 @@ def configure(level: str, process: str) -> None:
     logging.basicConfig(handlers=[_Lines()], level=logging.WARNING, force=True)
 
 
-def _json(event: object, **_: object) -> bytes:
-    return _ENCODER.encode(event)
+def _line(process: str) -> structlog.typing.Processor:
+    """One step from an event to its line: a chain of small ones costs a request a tenth."""
 
-
-def _named(process: str) -> structlog.typing.Processor:
-    def add(_: object, __: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    def line(logger: object, method: str, fields: structlog.typing.EventDict) -> bytes:
+        if "exc_info" in fields:
+            fields = structlog.processors.format_exc_info(logger, method, fields)
         fields["process"] = process
-        return fields
+        fields["level"] = "error" if method == "exception" else method
+        fields["timestamp"] = datetime.now(UTC).replace(tzinfo=None).isoformat() + "Z"
+        return _ENCODER.encode(fields)
 
-    return add
+    return line
 
 
 class _Lines(logging.Handler):
