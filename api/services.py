@@ -53,6 +53,11 @@ class Services:
     def directory(self) -> Directory:
         return self.store.directory
 
+    def copied_client(self, client_id: str) -> Client | None:
+        """The client, if a copy is at hand."""
+        copy = self.store.directory.copy(keys.CLIENTS, client_id)
+        return copy if isinstance(copy, Client) else None
+
     async def client(self, client_id: str) -> Client | None:
         return await self.store.directory.read(keys.CLIENTS, client_id, Client)
 

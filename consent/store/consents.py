@@ -40,6 +40,9 @@ class Polled(NamedTuple):
     redeemed_at_ms: int = 0
 
 
+_POLLED_PENDING = Polled("pending")
+
+
 class Claim(NamedTuple):
     """The lease of a notification and whom it is for."""
 
@@ -146,6 +149,8 @@ class Consents:
             policy.CLAIM_ALONE_MS,
             policy.CLAIM_REPEATABLE_MS,
         )
+        if reply[0] == b"pending":  # nearly all are
+            return _POLLED_PENDING
         match reply:
             case [b"granted", story, person_id, user, decided_at, redeemed_at]:
                 return Polled(
