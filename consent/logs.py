@@ -7,11 +7,11 @@ nothing), outcomes, durations. Never a secret, a token or an `auth_req_id`.
 
 import logging
 import sys
-from datetime import UTC, datetime
 
 import msgspec
 import structlog
 
+_stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
 _ENCODER = msgspec.json.Encoder(enc_hook=repr)
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -35,8 +35,7 @@ def _line(process: str) -> structlog.typing.Processor:
             fields = structlog.processors.format_exc_info(logger, method, fields)
         fields["process"] = process
         fields["level"] = "error" if method == "exception" else method
-        fields["timestamp"] = datetime.now(UTC).replace(tzinfo=None).isoformat() + "Z"
-        return _ENCODER.encode(fields)
+        return _ENCODER.encode(_stamp(logger, method, fields))
 
     return line
 
