@@ -132,16 +132,18 @@ class Notifier:
         return outcome
 
     def _retry_in_ms(self, claim: Claim, outcomes: list[Outcome]) -> int:
-        """Our schedule with jitter, or the provider's advice where that is longer."""
+        """
+        Our schedule with jitter, or the provider's advice where that is longer; the shortest of
+        the devices that are owed, for one that must wait does not keep the others waiting.
+        """
         steps = policy.RETRY_AFTER_SECONDS
-        step = steps[min(claim.attempt, len(steps)) - 1]
-        wait = step * (0.8 + 0.4 * self._jitter())
-        advised = [
-            outcome.seconds
+        wait = steps[min(claim.attempt, len(steps)) - 1] * (0.8 + 0.4 * self._jitter())
+        waits = [
+            max(wait, outcome.seconds or 0)
             for outcome in outcomes
-            if isinstance(outcome, RetryAfter) and outcome.seconds is not None
+            if isinstance(outcome, RetryAfter)
         ]
-        return int(max([wait, *advised]) * 1_000)
+        return int(min(waits, default=wait) * 1_000)
 
     async def _report(self, claim: Claim, attempts: list[Attempt], retry_in_ms: int) -> None:
         for attempt in range(REPORT_ATTEMPTS):

@@ -9,6 +9,7 @@ from consent import policy
 from consent.lifecycle import Event
 from consent.push import Push
 from consent.store.consents import Attempt, Claim, Consents
+from consent.store.keys import Partition
 from consent.store.lane import StoreUnavailable
 from tests.support.redis_server import RedisServer
 from tests.support.store import Person, StoreInUse, opened, run
@@ -264,5 +265,31 @@ def test_no_more_is_begun_than_there_is_room_for(
             notifier = notifier_of(use, slow)  # type: ignore[arg-type]
             await notify(notifier, *[await person.ask() for person in people])
             assert slow.most == 2
+
+    run(test)
+
+
+def test_a_device_that_must_wait_does_not_keep_the_others_waiting(
+    redis_server: RedisServer,
+) -> None:
+    """One address is told to come back in an hour, the other fails for now: that one is owed."""
+
+    async def test() -> None:
+        async with opened(redis_server.url) as use:
+            person = await use.person(devices=0)
+            waiting, failing = await person.enroll("waiting"), await person.enroll("failing")
+            consent_id = await person.ask()
+            advice = {"waiting": RetryAfter(3_600, "busy"), "failing": RetryAfter(None, "busy")}
+            provider = Provider(lambda push: advice[push.address.value])
+            await notify(notifier_of(use, provider), consent_id)
+            assert {push.notification.dai for push in provider.pushes} == {waiting, failing}
+            owed = await use.store.redis.execute(
+                "ZSCORE", Partition.of(consent_id).outbox, consent_id
+            )
+            assert owed is not None
+            read = await use.store.consents.read(consent_id)
+            assert read is not None
+            in_ms = float(owed) - int(read[0]["created_at"])
+            assert in_ms < 10_000
 
     run(test)
