@@ -209,7 +209,7 @@ async def _messages(url: Callable[[], str], channel: str) -> AsyncIterator[str]:
                     if message["type"] == "subscribe":
                         yield LISTENING
                     elif message["type"] == "message":
-                        yield message["data"].decode()
+                        yield message["data"].decode(errors="replace")
         except (redis.exceptions.RedisError, OSError):
             yield DEAF
             await asyncio.sleep(CONNECT_TIMEOUT_SECONDS)

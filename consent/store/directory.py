@@ -9,11 +9,13 @@ import collections
 from typing import TypeVar
 
 import msgspec
+import structlog
 
 from consent.access import ClientGrant, resource_server_id
 from consent.store import keys
 from consent.store.connections import DEAF, LISTENING, Redis
 
+log = structlog.get_logger()
 T = TypeVar("T")
 COPIES_MAX = 10_000
 
@@ -28,14 +30,22 @@ class Directory:
         self._changes = 0
 
     async def listen(self) -> None:
-        async for change in self._redis.messages(keys.CHANGES):
+        try:
+            async for change in self._redis.messages(keys.CHANGES):
+                self._changes += 1
+                if change in {LISTENING, DEAF}:
+                    self._copies.clear()
+                    self._listening = change == LISTENING
+                else:
+                    hash_name, _, record_id = change.partition(" ")
+                    self._copies.pop((hash_name, record_id), None)
+        except Exception as error:
+            log.exception("directory_deaf", error=type(error).__name__)
+            raise
+        finally:  # whatever ended it: what nobody hears about may not be kept
             self._changes += 1
-            if change in {LISTENING, DEAF}:
-                self._copies.clear()
-                self._listening = change == LISTENING
-            else:
-                hash_name, _, record_id = change.partition(" ")
-                self._copies.pop((hash_name, record_id), None)
+            self._listening = False
+            self._copies.clear()
 
     def copy(self, hash_name: str, record_id: str) -> object | None:
         """The copy this process holds, without asking Redis."""

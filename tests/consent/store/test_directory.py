@@ -180,3 +180,38 @@ def test_a_worker_counts_while_it_gives_signs_of_life(redis_server: RedisServer)
             await until(nobody)
 
     run(test)
+
+
+def test_what_is_published_by_anybody_does_not_end_the_listening(
+    redis_server: RedisServer,
+) -> None:
+    """Bytes that are no text are no change of ours, and the next change is heard."""
+
+    async def test() -> None:
+        async with opened(redis_server.url) as other, listening(redis_server.url) as directory:
+            record_id = _id()
+            await directory.create(keys.CLIENTS, record_id, Record("a"))
+            await _read_until_kept(directory, record_id)
+            await other.store.redis.command("PUBLISH", keys.CHANGES, b"\xff")
+            await other.store.directory.write(keys.CLIENTS, record_id, Record("b"))
+            await until(lambda: directory.copy(keys.CLIENTS, record_id) is None)
+            assert await directory.read(keys.CLIENTS, record_id, Record) == Record("b")
+
+    run(test)
+
+
+def test_a_process_that_has_stopped_listening_keeps_no_copies(redis_server: RedisServer) -> None:
+    async def test() -> None:
+        async with opened(redis_server.url) as use:
+            directory = use.store.directory
+            task = asyncio.ensure_future(directory.listen())
+            record_id = _id()
+            await directory.create(keys.CLIENTS, record_id, Record("a"))
+            await _read_until_kept(directory, record_id)
+            task.cancel()
+            await asyncio.wait([task])
+            assert directory.copy(keys.CLIENTS, record_id) is None
+            assert await directory.read(keys.CLIENTS, record_id, Record) == Record("a")
+            assert directory.copy(keys.CLIENTS, record_id) is None
+
+    run(test)
