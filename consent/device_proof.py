@@ -6,20 +6,16 @@ Times may be fractional (iOS) and a clock may be off by `policy.CLOCK_SKEW_SECON
 """
 
 import hmac
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
-
-import jwt
 
 from consent import policy
 from consent.device_key import DeviceKey, UnusableKey, device_key
 from consent.errors import DeviceError
 from consent.identifiers import digest
-from consent.strict_json import MalformedJSON, loads_object
+from consent.jose import Unverified, claims_by, header_of, time_of, unverified_claims
 
-_JWS = jwt.PyJWS(algorithms=["RS256", "ES256"])
 _JTI_CHARACTERS_MAX = 255
 _REASON_CHARACTERS_MAX = 255
 
@@ -36,10 +32,6 @@ class Decision(NamedTuple):
     reason: str
 
 
-class _Unverified(Exception):  # noqa: N818 - said of the message
-    """A signed message is not what it should be; the text goes to the log."""
-
-
 def proof(
     text: str | None, *, http_method: str, http_uri: str, access_token: str, now: float
 ) -> Proof:
@@ -51,20 +43,20 @@ def proof(
     """
     with _refusing(invalid_proof):
         if text is None:
-            raise _Unverified("there is no proof")
-        header = _header(text)
+            raise Unverified("there is no proof")
+        header = header_of(text, most=policy.SIGNED_INPUT_CHARACTERS_MAX)
         if header.get("typ") != "dpop+jwt":
-            raise _Unverified("typ is not dpop+jwt")
+            raise Unverified("typ is not dpop+jwt")
         key = device_key(header.get("jwk"))
         claims = _claims(text, key)
         if claims.get("htm") != http_method or claims.get("htu") != http_uri:
-            raise _Unverified("htm or htu names another request")
+            raise Unverified("htm or htu names another request")
         if claims.get("ath") != digest(access_token):
-            raise _Unverified("ath is of another token")
+            raise Unverified("ath is of another token")
         _check_fresh(claims, now)
         jti = claims.get("jti")
         if not isinstance(jti, str) or not 1 <= len(jti) <= _JTI_CHARACTERS_MAX:
-            raise _Unverified("jti is missing or too long")
+            raise Unverified("jti is missing or too long")
     return Proof(key.thumbprint, digest(f"{key.thumbprint} {jti}"))
 
 
@@ -86,33 +78,32 @@ def decision(
     """Verify the signed answer of a device (auth0-wire 2.5). Raises DeviceError invalid_token."""
     with _refusing(_invalid_token):
         if not isinstance(challenge_response, str):
-            raise _Unverified("challenge_response is not a text")
-        _header(challenge_response)
+            raise Unverified("challenge_response is not a text")
         claims = _claims(challenge_response, key)
         sub = claims.get("sub")
         if not isinstance(sub, str) or not hmac.compare_digest(sub.encode(), challenge.encode()):
-            raise _Unverified("sub is not the challenge")
+            raise Unverified("sub is not the challenge")
         if claims.get("iss") != identifier:
-            raise _Unverified("iss is not the device's identifier")
+            raise Unverified("iss is not the device's identifier")
         if claims.get("aud") != audience:
-            raise _Unverified("aud is another endpoint")
+            raise Unverified("aud is another endpoint")
         _check_life(claims, now, policy.ANSWER_LIFE_SECONDS_MAX)
         if claims.get("auth0_guardian_method") != "push":
-            raise _Unverified("the method is not push")
+            raise Unverified("the method is not push")
         accepted = claims.get("auth0_guardian_accepted")
         reason = claims.get("auth0_guardian_reason", "")
         if not isinstance(accepted, bool):
-            raise _Unverified("the answer is neither true nor false")
+            raise Unverified("the answer is neither true nor false")
         if not isinstance(reason, str) or len(reason) > _REASON_CHARACTERS_MAX:
-            raise _Unverified("the reason is not a text, or too long")
+            raise Unverified("the reason is not a text, or too long")
     return Decision(accepted, reason)
 
 
 def unverified_issuer(token: str) -> str | None:
     """The enrolment id a device's own token names, so that its key can be looked up."""
     try:
-        claims = jwt.decode(token, options={"verify_signature": False})
-    except (jwt.InvalidTokenError, RecursionError):
+        claims = unverified_claims(token, most=policy.SIGNED_INPUT_CHARACTERS_MAX)
+    except Unverified:
         return None
     issuer = claims.get("iss")
     return issuer if isinstance(issuer, str) else None
@@ -129,12 +120,11 @@ def check_device_token(
 ) -> None:
     """Verify a bearer token a device signed itself (auth0-wire 2.6). Raises DeviceError."""
     with _refusing(_invalid_token):
-        _header(token)
         claims = _claims(token, key)
         if claims.get("iss") != device_id or claims.get("sub") != user_id:
-            raise _Unverified("iss or sub is another device or person")
+            raise Unverified("iss or sub is another device or person")
         if claims.get("aud") not in audiences:
-            raise _Unverified("aud is another endpoint")
+            raise Unverified("aud is another endpoint")
         _check_life(claims, now, policy.DEVICE_TOKEN_LIFE_SECONDS_MAX)
 
 
@@ -143,52 +133,28 @@ def _refusing(refusal: Callable[[str], DeviceError]) -> Iterator[None]:
     """Answer with one and the same refusal, whatever was wrong; what it was goes to the log."""
     try:
         yield
-    except (_Unverified, UnusableKey) as error:
+    except (Unverified, UnusableKey) as error:
         raise refusal(str(error)) from None
 
 
-def _header(token: str) -> dict[str, object]:
-    # The cap comes first: what a phone can sign is as deep or long as it likes (T14).
-    if len(token) > policy.SIGNED_INPUT_CHARACTERS_MAX or not token.isascii():
-        raise _Unverified("too long or not ASCII")
-    try:
-        header: dict[str, object] = jwt.get_unverified_header(token)
-    except (jwt.InvalidTokenError, RecursionError):
-        raise _Unverified("not a JWT") from None
-    return header
-
-
 def _claims(token: str, key: DeviceKey) -> dict[str, object]:
-    try:
-        payload = _JWS.decode(token, key.public_key, algorithms=[key.algorithm])
-        return loads_object(payload)
-    except jwt.InvalidTokenError as error:
-        raise _Unverified(f"signature: {type(error).__name__}") from None
-    except (MalformedJSON, RecursionError) as error:
-        raise _Unverified(f"claims: {error}") from None
-
-
-def _time(claims: dict[str, object], name: str) -> float:
-    value = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise _Unverified(f"{name} is not a time")
-    return float(value)
+    return claims_by(token, key.public_key, most=policy.SIGNED_INPUT_CHARACTERS_MAX)
 
 
 def _check_fresh(claims: dict[str, object], now: float) -> None:
-    issued_at = _time(claims, "iat")
+    issued_at = time_of(claims, "iat")
     if not -policy.CLOCK_SKEW_SECONDS <= now - issued_at <= policy.PROOF_AGE_SECONDS_MAX:
-        raise _Unverified("iat is too old or in the future")
+        raise Unverified("iat is too old or in the future")
 
 
 def _check_life(claims: dict[str, object], now: float, life_max: float) -> None:
-    issued_at, expires_at = _time(claims, "iat"), _time(claims, "exp")
+    issued_at, expires_at = time_of(claims, "iat"), time_of(claims, "exp")
     if expires_at - issued_at > life_max or expires_at <= issued_at:
-        raise _Unverified("its life is too long or none")
+        raise Unverified("its life is too long or none")
     if issued_at > now + policy.CLOCK_SKEW_SECONDS:
-        raise _Unverified("iat is in the future")
+        raise Unverified("iat is in the future")
     if now >= expires_at + policy.CLOCK_SKEW_SECONDS:
-        raise _Unverified("it has expired")
+        raise Unverified("it has expired")
 
 
 def _invalid_token(detail: str) -> DeviceError:

@@ -74,6 +74,54 @@ class InvalidAuthorizationDetails(OAuthError):
     error = "invalid_authorization_details"
 
 
+class InvalidTarget(OAuthError):
+    """RFC 8707 2."""
+
+    error = "invalid_target"
+
+
+class ExpiredLoginHintToken(OAuthError):
+    error = "expired_login_hint_token"
+
+
+class MissingUserCode(OAuthError):
+    error = "missing_user_code"
+
+
+class InvalidUserCode(OAuthError):
+    error = "invalid_user_code"
+
+
+class InvalidDpopProof(OAuthError):
+    """RFC 9449 5."""
+
+    error = "invalid_dpop_proof"
+
+
+class UseDpopNonce(OAuthError):
+    """RFC 9449 8; the nonce to use travels in a header."""
+
+    error = "use_dpop_nonce"
+
+
+class UnsupportedTokenType(OAuthError):
+    """RFC 7009 2.2.1."""
+
+    error = "unsupported_token_type"
+
+
+class InvalidToken(OAuthError):
+    """RFC 6750 3.1: an access token that opens nothing here."""
+
+    error = "invalid_token"
+    status = 401
+
+
+class InsufficientScope(OAuthError):
+    error = "insufficient_scope"
+    status = 403
+
+
 class UnknownUserId(OAuthError):
     error = "unknown_user_id"
 
@@ -102,6 +150,19 @@ class AuthorizationPending(OAuthError):
 
 class SlowDown(OAuthError):
     error = "slow_down"
+
+
+class SlowDownAuth0(SlowDown):
+    """As Auth0 says it (auth0-wire 1.3): a 429 that names the interval in its body."""
+
+    status = 429
+
+    def __init__(self, interval_seconds: int) -> None:
+        super().__init__(
+            f"You are polling faster than allowed. Try again in {interval_seconds} seconds.",
+            headers=(("Retry-After", str(interval_seconds)),),
+        )
+        self.interval_seconds = interval_seconds
 
 
 class ExpiredToken(OAuthError):
@@ -147,7 +208,10 @@ class ManagementError(_CodedError):
 
 def oauth_body(refusal: Refusal) -> dict[str, object]:
     """RFC 6749 5.2."""
-    return {"error": refusal.error, "error_description": refusal.description}
+    body: dict[str, object] = {"error": refusal.error, "error_description": refusal.description}
+    if isinstance(refusal, SlowDownAuth0):
+        body["interval"] = refusal.interval_seconds
+    return body
 
 
 def device_body(refusal: Refusal) -> dict[str, object]:

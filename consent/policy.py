@@ -31,3 +31,51 @@ SIGNED_INPUT_CHARACTERS_MAX = 8_192
 # Requests (auth0-wire 1.1)
 BINDING_MESSAGE_CHARACTERS_MAX = 64
 REQUESTED_EXPIRY_SECONDS_MAX = 300
+
+# What a client signs. One allowance for clocks (above) serves the checks and the replay records.
+CLIENT_ASSERTION_LIFE_SECONDS_MAX = 3_600
+REQUEST_OBJECT_LIFE_SECONDS_MAX = 3_600  # B007: of a FAPI client, exp - nbf, and the age of nbf
+REQUEST_OBJECT_EXPIRY_SECONDS_MAX = 86_400  # of any client: its jti is remembered until then
+DPOP_PROOF_AGE_SECONDS_MAX = 120
+DPOP_NONCE_LIFE_SECONDS = 300
+ID_TOKEN_HINT_AGE_SECONDS_MAX = 7_776_000  # A032: past its exp a hint is good for a while
+SIGNED_REQUEST_CHARACTERS_MAX = 16_384
+
+# Long polling (CIBA 10.1, A125)
+LONG_POLL_SECONDS_MAX = 30
+
+# Calls to a client (ping and push, CIBA 10.2, 10.3): retried on connection errors and 5xx alone,
+# within the life of the request or, for push, a while after the answer.
+CALL_LEASE_MS = 8_000
+CALL_RETRY_AFTER_SECONDS = (1, 3, 8, 20, 40)
+CALLABLE_AFTER_ANSWER_MS = 120_000
+
+# URLs a client names (T18)
+OUTBOUND_TIMEOUT_SECONDS = 5.0
+assert CALL_LEASE_MS > OUTBOUND_TIMEOUT_SECONDS * 1_000  # noqa: S101 - or two would call at once
+OUTBOUND_BODY_BYTES_MAX = 65_536
+KEY_SET_FRESH_SECONDS = 300
+KEY_SET_REFETCH_SECONDS = 10  # an unknown kid, or a failure, asks again no sooner
+KEY_SET_STALE_SECONDS_MAX = 3_600  # since the last answer: a set is used while its host is away
+KEY_SETS_MAX = 1_000
+KEYS_OF_A_SET_MAX = 20
+
+# user_code (A038-A041): wrong codes of one person, at most, before it is refused unheard
+USER_CODE_FAILURES_MAX = 5
+USER_CODE_LOCKED_MS = 900_000
+
+# Signing keys: one that signs no more stays published for as long as what it signed may live.
+TOKEN_LIFE_SECONDS_MAX = 2_592_000
+KEY_PUBLISHED_AFTER_SECONDS = TOKEN_LIFE_SECONDS_MAX + CLOCK_SKEW_SECONDS
+
+# Rich authorization requests (auth0-wire 1.6) and the context of a request (CIBA 7.1)
+AUTHORIZATION_DETAILS_BYTES_MAX = 5_120
+AUTHORIZATION_DETAILS_MAX = 5
+AUTHORIZATION_DETAILS_PROPERTIES_MAX = 10  # of each object
+AUTHORIZATION_DETAILS_CHARACTERS_MAX = 255  # of a name, and of a value
+AUTHORIZATION_DETAILS_LEVELS_MAX = 5
+REQUEST_CONTEXT_BYTES_MAX = 2_048
+
+# What a client registers
+REGISTERED_KEY_SET_BYTES_MAX = 16_384
+REFRESH_TOKEN_LEEWAY_SECONDS_MAX = 60

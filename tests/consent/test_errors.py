@@ -15,7 +15,8 @@ def family(of: type[Refusal]) -> Iterator[type[Refusal]]:
         yield from family(kind)
 
 
-# CIBA 11 and 13, RFC 6749 5.2, RFC 9396 5; A103, A104, A105, A131.
+# CIBA 11 and 13, RFC 6749 5.2, RFC 6750 3.1, RFC 7009 2.2.1, RFC 8707 2, RFC 9396 5, RFC 9449 5
+# and 8; A029, A038, A039, A103, A104, A105, A131.
 CODES = {
     "InvalidRequest": (400, "invalid_request"),
     "MethodNotAllowed": (405, "invalid_request"),
@@ -26,13 +27,23 @@ CODES = {
     "InvalidScope": (400, "invalid_scope"),
     "InvalidBindingMessage": (400, "invalid_binding_message"),
     "InvalidAuthorizationDetails": (400, "invalid_authorization_details"),
+    "InvalidTarget": (400, "invalid_target"),
     "UnknownUserId": (400, "unknown_user_id"),
+    "ExpiredLoginHintToken": (400, "expired_login_hint_token"),
+    "MissingUserCode": (400, "missing_user_code"),
+    "InvalidUserCode": (400, "invalid_user_code"),
+    "InvalidDpopProof": (400, "invalid_dpop_proof"),
+    "UseDpopNonce": (400, "use_dpop_nonce"),
+    "UnsupportedTokenType": (400, "unsupported_token_type"),
+    "InvalidToken": (401, "invalid_token"),
+    "InsufficientScope": (403, "insufficient_scope"),
     "AccessDenied": (400, "access_denied"),
     "AccessForbidden": (403, "access_denied"),
     "UnsupportedGrantType": (400, "unsupported_grant_type"),
     "InvalidGrant": (400, "invalid_grant"),
     "AuthorizationPending": (400, "authorization_pending"),
     "SlowDown": (400, "slow_down"),
+    "SlowDownAuth0": (429, "slow_down"),
     "ExpiredToken": (400, "expired_token"),
     "TooManyRequests": (429, "too_many_requests"),
     "TemporarilyUnavailable": (503, "temporarily_unavailable"),
@@ -65,6 +76,19 @@ def test_an_oauth_body_has_two_members_and_no_more() -> None:
         "error": "invalid_scope",
         "error_description": "No",
     }
+
+
+def test_auth0s_slow_down_names_the_interval_in_its_body() -> None:
+    """auth0-wire 1.3; the standard's names it in a header alone (A100)."""
+    refusal = errors.SlowDownAuth0(15)
+
+    assert errors.oauth_body(refusal) == {
+        "error": "slow_down",
+        "error_description": "You are polling faster than allowed. Try again in 15 seconds.",
+        "interval": 15,
+    }
+    assert refusal.headers == (("Retry-After", "15"),)
+    assert errors.oauth_body(errors.SlowDown("Slower")).keys() == {"error", "error_description"}
 
 
 def test_a_device_body_is_readable_to_both_guardian_sdks() -> None:
