@@ -5,6 +5,7 @@ What a token may be for: resource servers, their scopes, and which client may as
 
 import msgspec
 
+from consent.client import SigningAlgorithm
 from consent.errors import AccessForbidden, InvalidScope
 from consent.identifiers import digest
 
@@ -32,6 +33,12 @@ class Scope(msgspec.Struct, frozen=True):
     description: str = ""
 
 
+class AuthorizationDetailsType(msgspec.Struct, frozen=True):
+    """A type of authorization details an API understands (RFC 9396 2)."""
+
+    type: str
+
+
 class ResourceServer(msgspec.Struct, frozen=True, kw_only=True):
     """An API that accepts our access tokens; `identifier` is its audience."""
 
@@ -39,7 +46,8 @@ class ResourceServer(msgspec.Struct, frozen=True, kw_only=True):
     identifier: str
     name: str = ""
     scopes: list[Scope] = []
-    signing_alg: str = "ES256"
+    signing_alg: SigningAlgorithm = "ES256"
+    authorization_details: list[AuthorizationDetailsType] = []
     token_lifetime: int = 0  # seconds; 0 is the setting's default
     token_dialect: str = "rfc9068_profile"  # noqa: S105 - the name of a format
     allow_offline_access: bool = False

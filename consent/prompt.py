@@ -14,7 +14,7 @@ def rich_consent(
             "audience": request.audience,
             "scope": request.scope,
             "binding_message": request.binding_message,
-            "authorization_details": [],
+            "authorization_details": request.authorization_details,
         },
         "client": {"client_id": request.client_id, "name": request.client_name},
         "created_at": iso_date(created_at_ms),

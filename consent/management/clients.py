@@ -10,10 +10,13 @@ from consent.client import (
     DEFAULT_GRANT_TYPES,
     AuthenticationMethod,
     Client,
+    DeliveryMode,
     JwtConfiguration,
+    Profile,
+    RefreshTokenPolicy,
 )
+from consent.client_metadata import CheckUrl, InvalidClientMetadata, registered
 from consent.errors import ManagementError
-from consent.identifiers import digest
 from consent.management.payload import (
     RequiredText,
     Text,
@@ -45,6 +48,15 @@ GRANT_TYPES = frozenset(
 AUTHENTICATION_METHODS = get_args(AuthenticationMethod)
 _METADATA_MAX = 10
 _LIFETIME_SECONDS_MAX = 2_592_000
+_DETAILS_TYPES_MAX = 100
+_SECRET_MEMBERS = frozenset({"secret_digest", "secret_sealed"})
+_CertificateName = Annotated[str, msgspec.Meta(max_length=1_024)]
+
+
+class KeySet(msgspec.Struct, frozen=True):
+    """RFC 7517 5: what else is in it is ignored."""
+
+    keys: list[dict[str, object]]
 
 
 class NewClient(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,10 +74,31 @@ class NewClient(msgspec.Struct, frozen=True, kw_only=True):
     callbacks: Annotated[list[Url], msgspec.Meta(max_length=100)] = []
     client_metadata: Annotated[dict[Text, Text], msgspec.Meta(max_length=_METADATA_MAX)] = {}
     jwt_configuration: JwtConfiguration = JwtConfiguration()
+    profile: Profile = "standard"
+    refresh_token: RefreshTokenPolicy = RefreshTokenPolicy()
+    jwks: KeySet | None = None
+    jwks_uri: Url = ""
+    token_endpoint_auth_signing_alg: Text = ""
+    tls_client_auth_subject_dn: _CertificateName = ""
+    tls_client_auth_san_dns: _CertificateName = ""
+    tls_client_auth_san_uri: _CertificateName = ""
+    tls_client_auth_san_ip: _CertificateName = ""
+    tls_client_auth_san_email: _CertificateName = ""
+    tls_client_certificate_bound_access_tokens: bool = False
+    dpop_bound_access_tokens: bool = False
+    backchannel_token_delivery_mode: DeliveryMode = "poll"  # noqa: S105 - a mode
+    backchannel_client_notification_endpoint: Url = ""
+    backchannel_authentication_request_signing_alg: Text = ""
+    backchannel_user_code_parameter: bool = False
+    long_poll_seconds: int = 0
+    authorization_details_types: (
+        Annotated[list[RequiredText], msgspec.Meta(max_length=_DETAILS_TYPES_MAX)] | None
+    ) = None
+    resource_server_identifier: Text = ""
 
 
-def new_client(body: dict[str, object], *, client_id: str, secret: str) -> Client:
-    """The client a body describes. Raises ManagementError invalid_body."""
+def new_client(body: dict[str, object], *, client_id: str, check_url: CheckUrl) -> Client:
+    """The client a body describes, still without a secret. Raises ManagementError invalid_body."""
     wanted = payload(body, NewClient)
     check_no_markup("name", wanted.name)
     method = wanted.token_endpoint_auth_method
@@ -75,6 +108,7 @@ def new_client(body: dict[str, object], *, client_id: str, secret: str) -> Clien
     check_each_once("grant_types", wanted.grant_types)
     if not GRANT_TYPES.issuperset(wanted.grant_types):
         raise invalid_body("'Not a known grant type' on property grant_types.")
+    check_each_once("authorization_details_types", wanted.authorization_details_types or [])
     for text in [*wanted.client_metadata, *wanted.client_metadata.values()]:
         if not text.isprintable():
             raise invalid_body(
@@ -86,15 +120,31 @@ def new_client(body: dict[str, object], *, client_id: str, secret: str) -> Clien
             "jwt_configuration.lifetime_in_seconds."
         )
     members = {name: getattr(wanted, name) for name in NewClient.__struct_fields__}
-    return Client(client_id=client_id, secret_digest=digest(secret), **members)
+    members["jwks"] = {"keys": wanted.jwks.keys} if wanted.jwks else None
+    try:
+        return registered(Client(client_id=client_id, secret_digest="", **members), check_url)
+    except InvalidClientMetadata as error:
+        raise invalid_body(f"'{error.reason}' on property {error.property_name}.") from None
 
 
 def client_shown(client: Client, secret: str | None = None) -> dict[str, object]:
-    """The client object of the wire; the secret is known, and shown, only when it is made."""
-    shown: dict[str, object] = msgspec.to_builtins(client)
-    del shown["secret_digest"]
+    """
+    The client object of the wire: all that is registered (C041), without the members of a
+    protocol it has nothing to do with. The secret is known, and shown, only when it is made.
+    """
+    shown: dict[str, object] = {
+        name: value
+        for name, value in msgspec.to_builtins(client).items()
+        if name not in _SECRET_MEMBERS and (name == "description" or value not in ("", None))
+    }
     return shown if secret is None else shown | {"client_secret": secret}
 
 
 def inexistent_client() -> ManagementError:
     return ManagementError(404, "inexistent_client", "The client does not exist.")
+
+
+def no_client_secret() -> ManagementError:
+    return ManagementError(
+        400, "no_client_secret", "The client authenticates without a secret of ours."
+    )

@@ -36,7 +36,11 @@ def consent_shown(
         "audience": request.audience,
         "scope": request.scope,
         "binding_message": request.binding_message,
+        "delivery_mode": fields.get("mode", b"poll").decode(),
     }
+    for name in ("acr", "authorization_details", "request_context"):
+        if value := getattr(request, name):
+            shown[name] = value
     shown |= {name: iso_date(int(fields[name])) for name in _TIMES if name in fields}
     if "decided_by" in fields:
         shown["decided_by"] = fields["decided_by"].decode()

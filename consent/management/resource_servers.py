@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from consent.access import ResourceServer, Scope, resource_server_id
+from consent.access import AuthorizationDetailsType, ResourceServer, Scope, resource_server_id
+from consent.client import SigningAlgorithm
 from consent.errors import ManagementError
 from consent.management.payload import (
     RequiredText,
@@ -24,13 +25,20 @@ class NewScope(msgspec.Struct, frozen=True):
     description: Text = ""
 
 
+class NewAuthorizationDetailsType(msgspec.Struct, frozen=True):
+    type: RequiredText
+
+
 class NewResourceServer(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of POST /resource-servers: one algorithm and one dialect are spoken here."""
+    """The body of POST /resource-servers: one dialect is spoken here."""
 
     identifier: RequiredText
     name: Text = ""
     scopes: Annotated[list[NewScope], msgspec.Meta(max_length=1_000)] = []
-    signing_alg: Literal["ES256"] = "ES256"
+    signing_alg: SigningAlgorithm = "ES256"
+    authorization_details: Annotated[
+        list[NewAuthorizationDetailsType], msgspec.Meta(max_length=100)
+    ] = []
     token_lifetime: Annotated[int, msgspec.Meta(ge=0, le=2_592_000)] = 0
     token_dialect: Literal["rfc9068_profile"] = "rfc9068_profile"  # noqa: S105 - the name of a format
     allow_offline_access: bool = False
@@ -49,8 +57,11 @@ def new_resource_server(body: dict[str, object], *, creation: str) -> ResourceSe
     check_each_once("scopes", values)
     if "openid" in values:
         raise invalid_body("'openid is not a scope of a resource server' on property scopes.")
+    types = [known.type for known in wanted.authorization_details]
+    check_each_once("authorization_details", types)
     members = {name: getattr(wanted, name) for name in NewResourceServer.__struct_fields__}
     members["scopes"] = [Scope(scope.value, scope.description) for scope in wanted.scopes]
+    members["authorization_details"] = [AuthorizationDetailsType(name) for name in types]
     return ResourceServer(id=resource_server_id(wanted.identifier), creation=creation, **members)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import msgspec
 
 from consent.errors import ManagementError
+from consent.login_hint import LoginHint, normal_email, normal_phone
 from consent.management.payload import (
     RequiredText,
     Text,
@@ -19,11 +20,16 @@ _PREFIX = "auth0|"
 _USER_ID_CHARACTERS_MAX = 255 - len(_PREFIX)
 _IS_EMAIL = re.compile(r"[^@\s]+@[^@\s]+").fullmatch
 _IS_PHONE_NUMBER = re.compile(r"\+[0-9]{1,15}", re.ASCII).fullmatch
+_IS_USER_CODE = re.compile(r"[ -~]{4,32}").fullmatch
 _IDENTIFYING = ("user_id", "email", "username", "phone_number")
 
 
+# What each of them was verified of; another one is not.
+_VERIFIED = {"email": "email_verified", "phone_number": "phone_verified"}
+_METADATA = {"user_metadata", "app_metadata"}  # merged member by member; null takes one away
+
+
 class _Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    connection: RequiredText = "users"
     email: Text | None = None
     email_verified: bool | None = None
     username: RequiredText | None = None
@@ -47,13 +53,23 @@ class NewUser(_Profile, frozen=True, kw_only=True, omit_defaults=True):
     user_id: (
         Annotated[str, msgspec.Meta(min_length=1, max_length=_USER_ID_CHARACTERS_MAX)] | None
     ) = None
+    connection: RequiredText = "users"
     blocked: bool = False
+    user_code: str | None = None  # ours: kept as its MAC beside the record, and never shown
+
+
+class UserChange(_Profile, frozen=True, kw_only=True, omit_defaults=True):
+    """The body of PATCH /users/{id}: None is left as it is, an empty `user_code` goes."""
+
+    blocked: bool | None = None
+    user_code: str | None = None
 
 
 class User(_Profile, frozen=True, kw_only=True, omit_defaults=True):
     """As stored; that a user is blocked is a field beside it, which the scripts read."""
 
     user_id: str
+    connection: str = "users"
     created_at: str
     updated_at: str
     creation: str = ""  # random: the same creation, sent again, is told from a second one
@@ -66,13 +82,36 @@ def new_user(body: dict[str, object]) -> NewUser:
         raise invalid_body(f"one of {', '.join(_IDENTIFYING)} is needed.")
     if wanted.user_id is not None and "/" in wanted.user_id:
         raise invalid_body("'Must not contain a slash' on property user_id.")
+    _check_profile(wanted)
+    _check_user_code(wanted.user_code)
+    return wanted
+
+
+def user_change(body: dict[str, object]) -> UserChange:
+    """
+    The one null that counts is the user_code's: it takes the code away. Raises ManagementError
+    invalid_body.
+    """
+    wanted = payload(body, UserChange)
+    _check_profile(wanted)
+    _check_user_code(wanted.user_code)
+    if "user_code" in body and wanted.user_code is None:
+        return msgspec.structs.replace(wanted, user_code="")
+    return wanted
+
+
+def _check_profile(wanted: _Profile) -> None:
     if wanted.email is not None and not _IS_EMAIL(wanted.email):
         raise invalid_body("'Not an email address' on property email.")
     if wanted.phone_number is not None and not _IS_PHONE_NUMBER(wanted.phone_number):
         raise invalid_body("'Not a + and up to 15 digits' on property phone_number.")
     for name in ("name", "nickname", "given_name", "family_name"):
         check_no_markup(name, getattr(wanted, name) or "")
-    return wanted
+
+
+def _check_user_code(code: str | None) -> None:
+    if code is not None and not _IS_USER_CODE(code):
+        raise invalid_body("'Not 4 to 32 printable ASCII characters' on property user_code.")
 
 
 def user(wanted: NewUser, *, generated_id: str, creation: str, created_at: str) -> User:
@@ -81,10 +120,32 @@ def user(wanted: NewUser, *, generated_id: str, creation: str, created_at: str) 
     return User(
         **profile,
         user_id=f"{_PREFIX}{wanted.user_id or generated_id}",
+        connection=wanted.connection,
         created_at=created_at,
         updated_at=created_at,
         creation=creation,
     )
+
+
+def changed_user(stored: User, wanted: UserChange, *, updated_at: str) -> User:
+    """The record of a user after a change."""
+    given = {name: getattr(wanted, name) for name in _Profile.__struct_fields__}
+    changes = {name: value for name, value in given.items() if value not in (None, {})}
+    for name, verified in _VERIFIED.items():
+        if name in changes and changes[name] != getattr(stored, name):
+            changes.setdefault(verified, None)
+    for name in _METADATA & changes.keys():
+        merged = getattr(stored, name) | changes[name]
+        changes[name] = {member: value for member, value in merged.items() if value is not None}
+    return msgspec.structs.replace(stored, updated_at=updated_at, **changes)
+
+
+def hints(stored: User) -> list[LoginHint]:
+    """What a user is found by besides the user id (A028)."""
+    email = normal_email(stored.email or "")
+    phone_number = normal_phone(stored.phone_number or "")
+    found = [LoginHint("email", email)] if email else []
+    return [*found, LoginHint("phone_number", phone_number)] if phone_number else found
 
 
 def user_shown(stored: User, *, blocked: bool) -> dict[str, object]:
@@ -116,3 +177,7 @@ def inexistent_user() -> ManagementError:
 
 def existing_user() -> ManagementError:
     return ManagementError(409, "auth0_idp_error", "The user already exists.")
+
+
+def conflicting_changes() -> ManagementError:
+    return ManagementError(409, "user_conflict", "The user is being changed by others.")

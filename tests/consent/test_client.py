@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consent.client import (
+    ASSERTION_TYPE,
     CIBA_GRANT,
     CLIENT_CREDENTIALS_GRANT,
     Client,
@@ -61,13 +62,44 @@ def test_a_body_authenticates_as_well() -> None:
     assert not offered.by_header
 
 
-@pytest.mark.parametrize("parameters", [{}, {"client_id": CLIENT_ID}, {"client_secret": "s"}])
+ASSERTED = {"client_assertion": "eyJ", "client_assertion_type": ASSERTION_TYPE}
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"client_secret": "s"},
+        {"client_assertion": "eyJ", "client_id": CLIENT_ID},
+        ASSERTED | {"client_assertion_type": ASSERTION_TYPE.upper()},
+    ],
+)
 def test_no_authentication_is_no_client(parameters: dict[str, str]) -> None:
     """A004: and without a header nobody is told which scheme to use."""
     with pytest.raises(InvalidClient) as refused:
         credentials(None, parameters)
 
     assert (refused.value.status, refused.value.headers) == (401, ())
+
+
+def test_an_assertion_says_itself_whose_it_is() -> None:
+    """D070; the client_id beside it is compared once the assertion has been read (A008)."""
+    assert credentials(None, ASSERTED) == Credentials("", (), by_header=False, assertion="eyJ")
+    assert credentials(None, ASSERTED | {"client_id": CLIENT_ID}).client_id == CLIENT_ID
+
+
+def test_a_client_without_a_secret_may_have_a_certificate() -> None:
+    """RFC 8705 2: which is nowhere in the body."""
+    assert credentials(None, {"client_id": CLIENT_ID}) == Credentials(
+        CLIENT_ID, (), by_header=False
+    )
+
+
+@pytest.mark.parametrize("header", [None, "Basic YTpi"])
+def test_two_methods_at_once_are_refused(header: str | None) -> None:
+    """A006."""
+    with pytest.raises(InvalidRequest):
+        credentials(header, ASSERTED | {"client_secret": "s"})
 
 
 def test_the_header_may_be_beside_the_client_id_in_the_body() -> None:

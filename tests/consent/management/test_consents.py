@@ -57,6 +57,7 @@ def test_facts_are_shown_with_their_times_and_nothing_internal_is() -> None:
         "audience": "https://a/",
         "scope": ["openid"],
         "binding_message": "Pay",
+        "delivery_mode": "poll",
         "created_at": "1970-01-01T00:00:01.000Z",
         "expires_at": "1970-01-01T00:01:01.000Z",
         "decided_at": "1970-01-01T00:00:02.500Z",

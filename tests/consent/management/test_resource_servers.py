@@ -40,3 +40,19 @@ def test_what_is_no_scope_token_is_refused(value: str) -> None:
     body: dict[str, object] = {"identifier": "a", "scopes": [{"value": value}]}
     with pytest.raises(ManagementError, match="property scopes"):
         new_resource_server(body, creation="c")
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "RS256", "PS256", "EdDSA"])
+def test_tokens_are_signed_as_the_api_asks(algorithm: str) -> None:
+    made = new_resource_server({"identifier": "a", "signing_alg": algorithm}, creation="c")
+
+    assert resource_server_shown(made)["signing_alg"] == algorithm
+
+
+def test_the_types_of_details_an_api_understands_are_kept_and_shown() -> None:
+    """RFC 9396 2, auth0-wire 1.6, 3.4."""
+    types = [{"type": "payment"}, {"type": "urn:auth0:schemas:authorization-details:v1:payment"}]
+
+    made = new_resource_server({"identifier": "a", "authorization_details": types}, creation="c")
+
+    assert resource_server_shown(made)["authorization_details"] == types
