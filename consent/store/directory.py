@@ -25,7 +25,10 @@ class Directory:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._copies: collections.OrderedDict[tuple[str, str], object] = collections.OrderedDict()
+        # By hash and id; a whole hash has None for an id.
+        self._copies: collections.OrderedDict[tuple[str, str | None], object] = (
+            collections.OrderedDict()
+        )
         self._listening = False
         self._changes = 0
 
@@ -38,7 +41,7 @@ class Directory:
                     self._listening = change == LISTENING
                 else:
                     hash_name, _, record_id = change.partition(" ")
-                    self._copies.pop((hash_name, record_id), None)
+                    self._forget(hash_name, record_id)
         except Exception as error:
             log.exception("directory_deaf", error=type(error).__name__)
             raise
@@ -61,12 +64,22 @@ class Directory:
         if stored is None:
             return None
         record = msgspec.json.decode(stored, type=kind)
-        # What was read while something changed may be the old record: use it, do not keep it.
-        if self._listening and changes == self._changes:
-            self._copies[hash_name, record_id] = record
-            if len(self._copies) > COPIES_MAX:
-                self._copies.popitem(last=False)
+        self._keep((hash_name, record_id), record, changes)
         return record
+
+    async def read_whole(self, hash_name: str, kind: type[T]) -> dict[str, T]:
+        """Every record of a short hash by its id; one and the same value until one changes."""
+        copy = self._copies.get((hash_name, None))
+        if copy is not None:
+            return copy  # type: ignore[return-value]  # a hash holds one kind
+        changes = self._changes
+        flat = await self._redis.execute("HGETALL", hash_name)
+        records = {
+            record_id.decode(): msgspec.json.decode(record, type=kind)
+            for record_id, record in zip(flat[::2], flat[1::2], strict=True)
+        }
+        self._keep((hash_name, None), records, changes)
+        return records
 
     async def read_all(self, hash_name: str, kind: type[T]) -> list[T]:
         """Every record of a hash, as stored now."""
@@ -140,9 +153,25 @@ class Directory:
         self._drop(hash_name, record_id)
         return bool(reply == b"written")
 
+    def _keep(self, name: tuple[str, str | None], value: object, changes: int) -> None:
+        """What was read while something changed may be the old record: use it, do not keep it."""
+        if self._listening and changes == self._changes:
+            self._copies[name] = value
+            if len(self._copies) > COPIES_MAX:
+                self._copies.popitem(last=False)
+
     def _drop(self, hash_name: str, record_id: str) -> None:
         self._changes += 1
+        self._forget(hash_name, record_id)
+
+    def _forget(self, hash_name: str, record_id: str) -> None:
         self._copies.pop((hash_name, record_id), None)
+        self._copies.pop((hash_name, None), None)
+
+    async def now_ms(self) -> int:
+        """The clock of Redis, the one for every host (decision 12)."""
+        seconds, microseconds = await self._redis.command("TIME")
+        return int(seconds) * 1_000 + int(microseconds) // 1_000
 
     async def fix(self, fact: str, value: str) -> str:
         """Write down what may never change; what was written first is the answer."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import secrets
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -213,5 +214,65 @@ def test_a_process_that_has_stopped_listening_keeps_no_copies(redis_server: Redi
             assert directory.copy(keys.CLIENTS, record_id) is None
             assert await directory.read(keys.CLIENTS, record_id, Record) == Record("a")
             assert directory.copy(keys.CLIENTS, record_id) is None
+
+    run(test)
+
+
+def test_a_whole_hash_is_one_copy_until_a_record_of_it_changes(redis_server: RedisServer) -> None:
+    """Whoever changes it: the same value again tells its reader that nothing has."""
+
+    async def test() -> None:
+        url = redis_server.database(2)
+        async with listening(url) as directory, opened(url) as other:
+
+            async def kept() -> bool:
+                read = await directory.read_whole(keys.KEYS, Record)
+                return read is await directory.read_whole(keys.KEYS, Record)
+
+            names: dict[str, Record] = {}
+            for changer in (directory, other.store.directory):
+                for change in ("created", "written", "removed"):
+                    await until(kept)
+                    before = await directory.read_whole(keys.KEYS, Record)
+                    assert before == names
+                    if change == "removed":
+                        await changer.remove((keys.KEYS, "a"))
+                        names = {}
+                    else:
+                        await changer.write(keys.KEYS, "a", Record(change))
+                        names = {"a": Record(change)}
+
+                    async def heard(before: dict[str, Record] = before) -> bool:
+                        return await directory.read_whole(keys.KEYS, Record) is not before
+
+                    await until(heard)
+
+    run(test)
+
+
+def test_a_whole_hash_is_not_kept_by_a_process_that_cannot_listen(
+    redis_server: RedisServer,
+) -> None:
+    async def test() -> None:
+        async with opened(redis_server.database(2)) as use:
+            directory = use.store.directory
+            await directory.write(keys.KEYS, "a", Record("a"))
+            first = await directory.read_whole(keys.KEYS, Record)
+            again = await directory.read_whole(keys.KEYS, Record)
+            assert first == again == {"a": Record("a")}
+            assert first is not again
+            await directory.remove((keys.KEYS, "a"))
+
+    run(test)
+
+
+def test_the_clock_is_that_of_redis(redis_server: RedisServer) -> None:
+    """Decision 12; here it is this machine's own."""
+
+    async def test() -> None:
+        async with opened(redis_server.url) as use:
+            before = time.time() * 1_000
+            now_ms = await use.store.directory.now_ms()
+            assert before - 1 <= now_ms <= time.time() * 1_000
 
     run(test)

@@ -1,0 +1,1 @@
+"""`scripts/admin`: the command line for operators, one module for each thing it is about."""
