@@ -11,23 +11,25 @@ import msgspec
 
 from consent import access, policy
 from consent.access import ResourceServer
-from consent.client import CIBA_GRANT, Client
+from consent.authorization_details import authorization_details, request_context
+from consent.client import CIBA_GRANT, REFRESH_TOKEN_GRANT, Client, SigningAlgorithm
 from consent.errors import (
     CibaNotAllowed,
-    InvalidAuthorizationDetails,
     InvalidBindingMessage,
     InvalidRequest,
-    UnknownUserId,
+    InvalidTarget,
+    UnauthorizedClient,
 )
+from consent.profile import access_token_alg, may_start_ciba, run_time_violation
 from consent.settings import Settings
-from consent.strict_json import MalformedJSON, loads_object
 
 _HINTS = ("login_hint", "login_hint_token", "id_token_hint")
 _ALPHANUMERIC = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
-_USER_ID_CHARACTERS_MAX = 255
+_NOTIFICATION_TOKEN_CHARACTERS_MAX = 1_024
+_IS_B64TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*").fullmatch  # RFC 6750 2.1
 
 
-class AuthenticationRequest(msgspec.Struct, frozen=True, kw_only=True):
+class AuthenticationRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a client asks a person, validated. Stored with the consent as JSON."""
 
     client_id: str
@@ -39,6 +41,12 @@ class AuthenticationRequest(msgspec.Struct, frozen=True, kw_only=True):
     expires_in: int  # seconds
     access_token_lifetime: int  # seconds
     id_token_lifetime: int  # seconds
+    acr: str = ""  # what the approval attains, of what was asked for
+    authorization_details: list[dict[str, object]] = []
+    request_context: dict[str, object] = {}
+    access_token_alg: SigningAlgorithm = "ES256"  # noqa: S105 - the name of an algorithm
+    id_token_alg: SigningAlgorithm = "ES256"  # noqa: S105 - the same
+    refreshable: bool = False  # the tokens come with a refresh token
 
 
 def authentication_request(
@@ -48,53 +56,69 @@ def authentication_request(
     settings: Settings,
 ) -> AuthenticationRequest:
     """
-    The request of an authenticated client, or the first rule it breaks.
+    The request of an authenticated client, or the first rule it breaks; nobody is named in it
+    yet, for who is asked is looked up last (A048).
 
-    `parameters` are the form's, each once and none empty; `resource_server` is the one of its
-    audience, None when it names none or an unknown one. Raises OAuthError.
+    `parameters` are the form's or those of its request object, each once and none empty;
+    `resource_server` is the one of its audience, None when it names none or an unknown one.
+    Raises OAuthError.
     """
-    check_client_may_use_ciba(client)
-    check_no_request_object(parameters)
     check_one_hint(parameters)
+    check_client_notification_token(parameters, client)
     requested_scope = scope(parameters)
     message = required_binding_message(parameters)
     audience = known_audience(parameters, resource_server, settings)
     expires_in = requested_expiry(parameters, settings)
-    check_authorization_details(parameters)
+    context = parameters.get("request_context")
     lifetime = resource_server.token_lifetime if resource_server else 0
     return AuthenticationRequest(
         client_id=client.client_id,
         client_name=client.name,
+        user_id="",
         scope=access.personal_scopes(requested_scope, resource_server),
         audience=audience,
         binding_message=binding_message(message, settings.binding_message_characters),
         expires_in=expires_in,
         access_token_lifetime=lifetime or settings.access_token_lifetime_seconds,
         id_token_lifetime=client.jwt_configuration.lifetime_in_seconds,
-        user_id=login_hint(parameters["login_hint"], settings.issuer),
+        acr=acr(parameters.get("acr_values", ""), settings.acr_values),
+        authorization_details=authorization_details(
+            parameters["authorization_details"], client=client, resource_server=resource_server
+        )
+        if "authorization_details" in parameters
+        else [],
+        request_context=request_context(context) if context else {},
+        access_token_alg=access_token_alg(client, resource_server.signing_alg)
+        if resource_server
+        else "ES256",
+        id_token_alg=client.jwt_configuration.alg,
+        refreshable=refreshable(requested_scope, client, resource_server),
     )
 
 
-def check_client_may_use_ciba(client: Client) -> None:
-    """A009."""
-    if not client.may_use(CIBA_GRANT):
+def check_client_may_start_ciba(client: Client) -> None:
+    """A009, and what a profile forbids (B001, B002, B013)."""
+    if not may_start_ciba(client):
         raise CibaNotAllowed(f"Grant type '{CIBA_GRANT}' not allowed for the client.")
-
-
-def check_no_request_object(parameters: dict[str, str]) -> None:
-    """A046, A181: discovery offers no signing algorithm, so none is accepted."""
-    for name in ("request", "request_uri"):
-        if name in parameters:
-            raise InvalidRequest(f"{name} is not supported")
+    if client.profile != "standard" and (violation := run_time_violation(client)):
+        raise UnauthorizedClient("The client does not fit its profile", detail=violation)
 
 
 def check_one_hint(parameters: dict[str, str]) -> None:
     """A027: exactly one, decided before anybody is looked up."""
-    given = [name for name in _HINTS if name in parameters]
-    if len(given) != 1:
+    if sum(name in parameters for name in _HINTS) != 1:
         raise InvalidRequest("Exactly one of login_hint, login_hint_token, id_token_hint is needed")
-    if given != ["login_hint"]:
-        raise InvalidRequest(f"{given[0]} is not supported")
+
+
+def check_client_notification_token(parameters: dict[str, str], client: Client) -> None:
+    """A023, A024: what a client that is called back will know the call by; A026."""
+    if client.backchannel_token_delivery_mode == "poll":  # noqa: S105 - a mode
+        return
+    token = parameters.get("client_notification_token")
+    if token is None:
+        raise InvalidRequest("client_notification_token is missing")
+    if len(token) > _NOTIFICATION_TOKEN_CHARACTERS_MAX or not _IS_B64TOKEN(token):
+        raise InvalidRequest("client_notification_token is too long or no bearer token")
 
 
 def scope(parameters: dict[str, str]) -> list[str]:
@@ -124,14 +148,25 @@ def binding_message(message: str, extra_characters: str) -> str:
     return message
 
 
+def requested_audience(parameters: dict[str, str]) -> str | None:
+    """The audience asked for, by Auth0's name or by RFC 8707's."""
+    audience = access.requested_audience(parameters.get("audience"))
+    resource = access.requested_audience(parameters.get("resource"))
+    if audience and resource and audience != resource:
+        raise InvalidTarget("audience and resource name different targets")
+    return audience or resource
+
+
 def known_audience(
     parameters: dict[str, str], resource_server: ResourceServer | None, settings: Settings
 ) -> str:
     """The audience of the access token; without one it is userinfo's."""
-    audience = access.requested_audience(parameters.get("audience"))
+    audience = requested_audience(parameters)
     if audience is None:
         return settings.url("userinfo")
     if resource_server is None:
+        if "resource" in parameters:
+            raise InvalidTarget("The resource is unknown")
         raise access.no_access()
     return audience
 
@@ -148,27 +183,23 @@ def requested_expiry(parameters: dict[str, str], settings: Settings) -> int:
     return int(text)
 
 
-def check_authorization_details(parameters: dict[str, str]) -> None:
-    """RFC 9396 5: no type is registered, so each is unknown; never silently left out (D041)."""
-    if "authorization_details" in parameters:
-        raise InvalidAuthorizationDetails("No authorization details type is supported")
+def acr(requested: str, attained: str) -> str:
+    """
+    The first value asked for that an approval attains, else the best there is (A044, A045: the
+    claim is voluntary); both are space separated.
+    """
+    known = attained.split(" ")
+    if not requested:
+        return known[0]
+    return next((value for value in requested.split(" ") if value in known), known[0])
 
 
-def login_hint(text: str, issuer: str) -> str:
-    """A028: the user id of `{"format":"iss_sub","iss":…,"sub":…}`; whether it exists is Redis'."""
-    try:
-        hint = loads_object(text.encode())
-    except MalformedJSON as error:
-        raise _unknown_user(f"login_hint {error}") from None
-    iss, sub = hint.get("iss"), hint.get("sub")
-    if hint.get("format") != "iss_sub" or not isinstance(iss, str) or not isinstance(sub, str):
-        raise _unknown_user("login_hint is not of format iss_sub")
-    if iss.rstrip("/") != issuer.rstrip("/"):
-        raise _unknown_user("login_hint names another issuer")
-    if not 1 <= len(sub) <= _USER_ID_CHARACTERS_MAX:
-        raise _unknown_user("login_hint has no user id, or too long a one")
-    return sub
-
-
-def _unknown_user(detail: str) -> UnknownUserId:
-    return UnknownUserId("User ID is malformed or unknown", detail=detail)
+def refreshable(
+    requested_scope: list[str], client: Client, resource_server: ResourceServer | None
+) -> bool:
+    """D086: asked for, registered, and allowed by the resource server."""
+    return (
+        "offline_access" in requested_scope
+        and client.may_use(REFRESH_TOKEN_GRANT)
+        and (resource_server is None or resource_server.allow_offline_access)
+    )

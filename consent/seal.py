@@ -31,7 +31,10 @@ class Seal:
 
         self._cipher = AESGCM(derive("records"))
         self._challenge_key = derive("challenges")
+        self._user_code_key = derive("user codes")
+        self._refresh_token_key = derive("refresh tokens")
         self.transaction_key = derive("transaction tokens")
+        self.nonce_key = derive("DPoP nonces")
 
     def encrypt(self, plain: bytes, context: str) -> bytes:
         """Nonce and ciphertext; `context` says what it is and must be given again."""
@@ -51,3 +54,12 @@ class Seal:
         """What a device signs: the same whenever it is asked the same, and stored nowhere."""
         message = f"{consent_id} {device_id}".encode()
         return b64url(hmac.digest(self._challenge_key, message, "sha256"))
+
+    def user_code(self, person_id: str, code: str) -> str:
+        """How a person's user_code is kept: who steals the records cannot try codes (A041)."""
+        return b64url(hmac.digest(self._user_code_key, f"{person_id} {code}".encode(), "sha256"))
+
+    def refresh_token_mac(self, consent_id: str, generation: int) -> str:
+        """What proves that a refresh token was issued; none of it is stored (B020)."""
+        message = f"{consent_id} {generation}".encode()
+        return b64url(hmac.digest(self._refresh_token_key, message, "sha256"))

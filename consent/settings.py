@@ -1,5 +1,6 @@
 """
-Every setting, once: its variable, its type, its default and what it is for.
+Every setting, once: its variable, its type, its default and what it is for. More than 300 lines,
+for a table is read whole.
 
 The environment is handed in by the process that starts (`load(os.environ)`); a value that is
 wrong or missing raises `SettingsError`, which names the variable and the reason. The table in
@@ -72,7 +73,37 @@ class Settings:
     tls_cert_file: Path | None = setting(None, "certificate chain (PEM): the API serves https")
     tls_key_file: Path | None = setting(None, "private key of that certificate (PEM)")
     trusted_proxies: str = setting(
-        "", "addresses, comma separated, whose `X-Forwarded-*` headers count"
+        "", "addresses or networks, comma separated, whose client certificate header counts"
+    )
+    client_certificate_header: str = setting(
+        "Client-Cert",
+        "header in which a trusted proxy hands over a client's certificate, as in RFC 9440 or as "
+        "nginx's `$ssl_client_escaped_cert`",
+    )
+    client_certificate_ca_file: Path | None = setting(
+        None, "authorities (PEM) of the certificates of `tls_client_auth` clients"
+    )
+    mtls_base_url: str = setting(
+        "", "base of the endpoints where clients show certificates, in `mtls_endpoint_aliases`"
+    )
+    outbound_allowed_networks: str = setting(
+        "",
+        "networks, comma separated, that a client's URLs may lead to although they are not public",
+    )
+    outbound_ports: str = setting("443", "ports, comma separated, that a client's URLs may name")
+    outbound_ca_file: Path | None = setting(
+        None, "authority (PEM) to trust for a client's URLs besides the usual"
+    )
+    login_hint_token_issuers_file: Path | None = setting(
+        None, "issuers of `login_hint_token` that are trusted (JSON), see below"
+    )
+    acr_values: str = setting(
+        "urn:nod:acr:signed-approval",
+        "what an approval attains (`acr`), space separated, the best first",
+    )
+    dpop_nonce_required: bool = setting(
+        False,  # noqa: FBT003
+        "DPoP proofs must hold a nonce of this server",
     )
     bootstrap_client_id: str = setting(
         "", "management client with every scope, created or updated at start"
@@ -109,6 +140,12 @@ class Settings:
     access_token_lifetime_seconds: int = setting(
         86_400, "life of an access token whose resource server sets none"
     )
+    refresh_token_lifetime_seconds: int = setting(
+        2_592_000, "life of a refresh token, counted from the approval"
+    )
+    refresh_token_idle_lifetime_seconds: int = setting(
+        1_296_000, "life of a refresh token that is not used"
+    )
     enrollment_ticket_lifetime_seconds: int = setting(300, "life of an enrolment ticket")
     request_body_max_bytes: int = setting(65_536, "largest request body that is read")
     request_deadline_seconds: int = setting(
@@ -116,6 +153,9 @@ class Settings:
     )
     concurrent_requests_max: int = setting(
         2_000, "requests in work at once; the next is told to come back (503)"
+    )
+    long_polls_max: int = setting(
+        20_000, "polls one process holds at once; the next is answered as any other poll"
     )
 
     @property
@@ -183,10 +223,13 @@ _RANGES = {
     "tenant_open_requests_max": (1, 100_000_000),
     "ended_request_retention_seconds": (60, 604_800),
     "access_token_lifetime_seconds": (1, 2_592_000),
+    "refresh_token_lifetime_seconds": (60, 315_576_000),
+    "refresh_token_idle_lifetime_seconds": (60, 315_576_000),
     "enrollment_ticket_lifetime_seconds": (1, 2_592_000),
     "request_body_max_bytes": (16_384, 1_048_576),
     "request_deadline_seconds": (1, 300),
     "concurrent_requests_max": (1, 1_000_000),
+    "long_polls_max": (0, 1_000_000),
 }
 
 
@@ -201,13 +244,44 @@ def _check(settings: Settings) -> None:
     if not settings.binding_message_characters.isprintable():
         raise SettingsError("NOD_BINDING_MESSAGE_CHARACTERS: holds a control character")
     _check_urls(settings)
+    _check_lists(settings)
     _check_companions(settings)
     _check_files(settings)
+
+
+def networks(text: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """A comma separated list of addresses and networks. Raises ValueError."""
+    return [ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip()]
+
+
+def ports(text: str) -> frozenset[int]:
+    """A comma separated list of ports. Raises ValueError."""
+    return frozenset(int(part) for part in text.split(",") if part.strip())
+
+
+def _check_lists(settings: Settings) -> None:
+    for name in ("trusted_proxies", "outbound_allowed_networks"):
+        try:
+            networks(getattr(settings, name))
+        except ValueError:
+            raise SettingsError(f"NOD_{name.upper()}: is no list of networks") from None
+    try:
+        ports(settings.outbound_ports)
+    except ValueError:
+        raise SettingsError("NOD_OUTBOUND_PORTS: is no list of ports") from None
+    if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", settings.client_certificate_header):
+        raise SettingsError("NOD_CLIENT_CERTIFICATE_HEADER: is no name of a header")
+    if not re.fullmatch(r"[\x21-\x7e]+( [\x21-\x7e]+)*", settings.acr_values):
+        raise SettingsError("NOD_ACR_VALUES: must be names separated by one space")
 
 
 def _check_urls(settings: Settings) -> None:
     for name in ("issuer", "fcm_base_url", "apns_base_url"):
         _check_http(f"NOD_{name.upper()}", getattr(settings, name))
+    if settings.mtls_base_url:
+        _check_http("NOD_MTLS_BASE_URL", settings.mtls_base_url)
+        if not settings.mtls_base_url.endswith("/"):
+            raise SettingsError("NOD_MTLS_BASE_URL: must end with a slash")
     issuer = urlsplit(settings.issuer)
     if issuer.query or issuer.fragment or issuer.username or not settings.issuer.endswith("/"):
         raise SettingsError("NOD_ISSUER: must end with a slash and have no query or fragment")

@@ -15,15 +15,26 @@ person has open, derive it from P, and stay in the slot.
                                    told:<device_id> asks
                                    handed_over_at fetched_at decided_at decided_by
                                    redeemed_at claimed_at delivered_at
+                                   mode refresh cnf
+                                   calls called_by call_reported
                                    TTL: the deadline and the retention after it; every value is
                                    short, so that Redis packs the hash into one piece of memory
     P:story:<consent_id>     string  lines: the request (JSON), then what became of it, each push
                                    attempt and the answer ("<ms> <JSON>"); same TTL
+    P:callback:<consent_id>  string  what it takes to call the client back, sealed, until that is
+                                   done; TTL: the deadline and a while after it
+    P:grant:<consent_id>     hash  what its refresh token is of: client person request auth_time_ms
+                                   generation rotated_at last_op expires_at idle_ms cnf;
+                                   TTL: the life of the token, or idle_ms after it was used
+    P:revoked:<jti>          string  an access token, or `<jti>.*` all of an approval; TTL: its life
     P:open:<person_id>       zset  consent_id -> deadline: what the person has not answered
     P:recent:<person_id>     zset  consent_id -> time accepted: the last minute's requests
     P:opened                 zset  consent_id -> deadline: all that is open in the partition
     P:outbox                 zset  consent_id -> time from which a sweeper may claim what is owed
-    P:person:<person_id>     hash  user (JSON) blocked
+    P:calls                  zset  consent_id -> the same for the call that is owed to the client
+    P:person:<person_id>     hash  user (JSON) blocked since hints code
+                                   code_failures code_locked_until code_failed_by
+                                   (hints: digests the person is found by; code: a MAC)
     P:devices:<person_id>    hash  device_id -> key thumbprint (43 characters) and record (JSON)
     P:addresses:<person_id>  hash  device_id -> push address (JSON) while it is thought alive
     P:ticket:<digest>        hash  person used_by; TTL: the life of the ticket
@@ -33,11 +44,17 @@ person has open, derive it from P, and stay in the slot.
     nod:address:<digest>     string  the device_id that registered a push address last, and the one
                                    before it
 
+    nod:hint:<digest>        set   person_ids an e-mail address or phone number may find; the
+                                   person is asked, so one that is left over is harmless
+    nod:used:<name>          string  what may be used once, and was; TTL: as long as it would count
+
     nod:{directory}:clients, :resource_servers, :client_grants   hash  id -> record (JSON)
-    nod:{directory}:keys     hash  kid -> signing key (JSON, private half encrypted)
+    nod:{directory}:keys     hash  kid -> signing key (JSON, private half encrypted); the first of
+                                   an algorithm is `current` (ES256) or `first-<alg>`
     nod:{directory}:facts    hash  what was fixed at the first start (the number of partitions)
     nod:{directory}:workers  zset  worker -> time of its last sign of life
     nod:directory            channel: "<hash> <id>" when a record of the directory changed
+    nod:decided              channel: consent_id when it was answered, or ended
 
 Times are milliseconds by the clock of Redis, except where a name says otherwise.
 """

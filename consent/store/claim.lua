@@ -1,4 +1,5 @@
--- Claim the notification of one consent under a lease: pending, owed, and leased to nobody?
+-- Claim the notification of one consent under a lease: pending, owed, and leased to nobody? Who
+-- may not answer any more is not rung (T39).
 --
 -- The lease is the outbox entry itself, moved into the future: a worker that dies lets it come
 -- due again. A first attempt may be claimed at once; every later one when it is due.
@@ -13,7 +14,8 @@ if not due then return {'nothing'} end
 local now = now_ms()
 local c = redis.call('HMGET', KEYS[1], 'state', 'expires_at', 'attempts', 'person', 'created_at',
   'leased_by')
-if c[1] ~= ARGV[3] or now >= tonumber(c[2]) then
+local person = string.match(KEYS[1], '^nod:{%x+}') .. ':person:' .. (c[4] or '')
+if c[1] ~= ARGV[3] or now >= tonumber(c[2]) or not person_stands(person, c[5]) then
   redis.call('ZREM', KEYS[2], ARGV[1])
   return {'nothing'}
 end

@@ -21,7 +21,8 @@ _GIVE_UP_FROM, _GIVE_UP_TO = row(Event.GIVE_UP)
 class Refused(NamedTuple):
     """Why a request was not accepted, and after how many milliseconds it might be."""
 
-    why: str  # unknown_user, blocked, no_device, too_many_recent, too_many_open, tenant_full
+    why: str  # unknown_user, blocked, no_device, missing_user_code, invalid_user_code,
+    # user_code_locked, too_many_recent, too_many_open, tenant_full
     wait_ms: int = 0
 
 
@@ -38,9 +39,43 @@ class Polled(NamedTuple):
     user: bytes = b""
     decided_at_ms: int = 0
     redeemed_at_ms: int = 0
+    left_ms: int = 0  # while it is pending
 
 
-_POLLED_PENDING = Polled("pending")
+class Terms(NamedTuple):
+    """How a request is to end: `callback` is sealed, what it takes to call the client back."""
+
+    mode: str = "poll"
+    callback: bytes = b""
+    user_code: str = "-"  # its MAC, '' when none was sent, '-' when the client uses none
+    refresh_lives_ms: tuple[int, ...] = ()  # absolute and idle, where there is a refresh token
+    confirmation: str = ""  # what the tokens of a push are bound to
+
+
+PLAIN = Terms()
+
+
+def _said(terms: Terms) -> tuple[str | bytes | int, ...]:
+    """Most requests have nothing to say here, and do not pay for it."""
+    if terms is PLAIN:
+        return ()
+    return (
+        terms.mode,
+        terms.callback,
+        terms.user_code,
+        policy.USER_CODE_FAILURES_MAX,
+        policy.USER_CODE_LOCKED_MS,
+        " ".join(map(str, terms.refresh_lives_ms)),
+        terms.confirmation,
+        policy.CALLABLE_AFTER_ANSWER_MS,
+    )
+
+
+class Due(NamedTuple):
+    """Consents that owe something: a push to a phone, or a call to their client."""
+
+    pushes: list[str]
+    calls: list[str]
 
 
 class Claim(NamedTuple):
@@ -80,6 +115,16 @@ class PendingConsent(NamedTuple):
     expires_at_ms: int
 
 
+_POLLED_PENDING = Polled("pending")
+
+
+def _beside(confirmation: str, *, held: bool) -> tuple[str, ...]:
+    """What most polls have no need to say."""
+    if held:
+        return confirmation, "1"
+    return (confirmation,) if confirmation else ()
+
+
 class Consents:
     def __init__(self, redis: Redis, settings: Settings) -> None:
         self._redis = redis
@@ -87,11 +132,6 @@ class Consents:
         self._name = secrets.token_urlsafe(6)
         self._operations = 0
         self._partition_open_max = -(-settings.tenant_open_requests_max // settings.partitions)
-
-    def _operation_id(self) -> str:
-        """Names one call, so that its script knows it when a lost reply has it sent again."""
-        self._operations += 1
-        return f"{self._name}{self._operations:x}"
 
     async def accept(
         self,
@@ -101,6 +141,7 @@ class Consents:
         person_id: str,
         request: bytes,
         life_seconds: int,
+        terms: Terms = PLAIN,
     ) -> Refused | None:
         """Accept a request, counted and owed in the same step; None when it was accepted."""
         p, settings = Partition.of(consent_id), self._settings
@@ -115,6 +156,7 @@ class Consents:
                 p.opened,
                 p.outbox,
                 p.story(consent_id),
+                p.callback(consent_id),
             ],
             consent_id,
             client_id,
@@ -128,19 +170,38 @@ class Consents:
             settings.ended_request_retention_seconds,
             policy.SWEEP_AFTER_MS,
             _PENDING,
+            *_said(terms),
         )
         if reply[0] == b"accepted":
             return None
         return Refused(reply[0].decode(), *reply[1:])
 
-    async def poll(self, consent_id: str, client_id: str) -> Polled:
-        """One poll of an authenticated client, paced; claims the redemption when there is one."""
+    def operation_id(self) -> str:
+        """Names one call, so that its script knows it when it is sent again."""
+        self._operations += 1
+        return f"{self._name}{self._operations:x}"
+
+    async def poll(
+        self,
+        consent_id: str,
+        client_id: str,
+        confirmation: str = "",
+        *,
+        operation_id: str = "",
+        held: bool = False,
+    ) -> Polled:
+        """
+        One poll of an authenticated client, paced; claims the redemption when there is one.
+
+        A poll that is `held` asks again under its `operation_id`: it is one poll. `confirmation`
+        is the thumbprint its tokens will be bound to.
+        """
         p = Partition.of(consent_id)
         reply = await self._redis.run(
             "poll",
-            [p.consent(consent_id), p.person(), p.story(consent_id)],
+            [p.consent(consent_id), p.prefix],
             client_id,
-            self._operation_id(),
+            operation_id or self.operation_id(),
             _REDEEM_FROM,
             _REDEEM_TO,
             policy.EARLY_POLL_ALLOWANCE_MS,
@@ -148,9 +209,10 @@ class Consents:
             policy.POLL_INTERVAL_SECONDS_MAX,
             policy.CLAIM_ALONE_MS,
             policy.CLAIM_REPEATABLE_MS,
+            *_beside(confirmation, held=held),
         )
         if reply[0] == b"pending":  # nearly all are
-            return _POLLED_PENDING
+            return Polled("pending", left_ms=reply[1]) if held else _POLLED_PENDING
         match reply:
             case [b"granted", story, person_id, user, decided_at, redeemed_at]:
                 return Polled(
@@ -174,10 +236,10 @@ class Consents:
             "delivered", [Partition.of(consent_id).consent(consent_id)], _REDEEM_TO
         )
 
-    async def due(self, partition: Partition, most: int) -> list[str]:
-        """Consents of a partition whose notification is owed and leased to nobody."""
-        reply = await self._redis.run("due", [partition.outbox], most)
-        return [consent_id.decode() for consent_id in reply]
+    async def due(self, partition: Partition, most: int) -> Due:
+        """What a partition owes by now and is leased to nobody."""
+        reply = await self._redis.run("due", [partition.outbox, partition.calls], most)
+        return Due(*[[consent_id.decode() for consent_id in owed] for owed in reply])
 
     async def claim(self, consent_id: str) -> Claim | None:
         """Lease the notification of a consent, None when there is nothing to do for it."""
@@ -188,7 +250,7 @@ class Consents:
             consent_id,
             policy.LEASE_MS,
             _PENDING,
-            self._operation_id(),
+            self.operation_id(),
         )
         if reply[0] != b"claimed":
             return None
@@ -250,7 +312,7 @@ class Consents:
             device_id,
             thumbprint,
             policy.PROOF_REMEMBERED_MS,
-            self._operation_id(),
+            self.operation_id(),
             _PENDING,
         )
         if reply[0] != b"question":
@@ -268,7 +330,7 @@ class Consents:
             device_id,
             thumbprint,
             policy.PROOF_REMEMBERED_MS,
-            self._operation_id(),
+            self.operation_id(),
             policy.PENDING_LISTED_MAX,
         )
         if reply[0] != b"pending":
@@ -314,8 +376,15 @@ class Consents:
             target,
             fact,
             follows,
+            policy.SWEEP_AFTER_MS,
         )
         return str(reply[0].decode())
+
+    async def client_of(self, consent_id: str) -> str:
+        """The client that asks, '' when there is no such consent."""
+        p = Partition.of(consent_id)
+        client_id = await self._redis.execute("HGET", p.consent(consent_id), "client")
+        return client_id.decode() if client_id else ""
 
     async def read(self, consent_id: str) -> tuple[dict[str, bytes], list[bytes]] | None:
         """A consent's fields and its facts ("<ms> <JSON>" each), for an administrator."""

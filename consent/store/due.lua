@@ -1,7 +1,11 @@
--- What the outbox of a partition owes by now.
+-- What the outbox of a partition owes by now: pushes to phones, and calls to clients.
 --
--- KEYS  1 outbox
--- ARGV  1 how many at most
--- Reply consent ids, the longest owed first
+-- KEYS  1 outbox  2 calls
+-- ARGV  1 how many of each at most
+-- Reply {consent ids, consent ids}, the longest owed first
 
-return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now_ms(), 'LIMIT', 0, ARGV[1])
+local now = now_ms()
+return {
+  redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[1]),
+  redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, ARGV[1]),
+}

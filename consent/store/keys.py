@@ -9,10 +9,19 @@ KEYS = "nod:{directory}:keys"
 FACTS = "nod:{directory}:facts"
 WORKERS = "nod:{directory}:workers"
 CHANGES = "nod:directory"
+DECIDED = "nod:decided"
 
 
 def address_owner(digest: str) -> str:
     return f"nod:address:{digest}"
+
+
+def used(name: str) -> str:
+    return f"nod:used:{name}"
+
+
+def hint(digest: str) -> str:
+    return f"nod:hint:{digest}"
 
 
 class Partition:
@@ -49,6 +58,19 @@ class Partition:
 
     def story(self, consent_id: str) -> str:
         return f"{self.prefix}:story:{consent_id}"
+
+    @property
+    def calls(self) -> str:
+        return self.prefix + ":calls"
+
+    def callback(self, consent_id: str) -> str:
+        return f"{self.prefix}:callback:{consent_id}"
+
+    def grant(self, consent_id: str = "") -> str:
+        return f"{self.prefix}:grant:{consent_id}"
+
+    def revoked(self, jti: str = "") -> str:
+        return f"{self.prefix}:revoked:{jti}"
 
     def open(self, person_id: str = "") -> str:
         return f"{self.prefix}:open:{person_id}"

@@ -10,10 +10,13 @@ import structlog
 from consent.errors import TemporarilyUnavailable
 from consent.seal import Seal
 from consent.settings import Settings, SettingsError
+from consent.store.calls import Calls
 from consent.store.connections import Redis, open_redis
 from consent.store.consents import Consents
 from consent.store.directory import Directory
+from consent.store.grants import Grants
 from consent.store.people import People
+from consent.store.replays import Replays
 from consent.store.secret_key import secret_key
 
 log = structlog.get_logger()
@@ -28,6 +31,9 @@ class Store:
     consents: Consents
     people: People
     directory: Directory
+    grants: Grants
+    replays: Replays
+    calls: Calls
 
     async def aclose(self) -> None:
         await self.redis.aclose()
@@ -39,7 +45,16 @@ async def open_store(settings: Settings) -> Store:
         raise SettingsError("NOD_REDIS_URL: is needed; scripts/run sets it up")
     seal = Seal(secret_key(settings))
     redis = await _patiently(lambda: open_redis(settings.redis_url))
-    store = Store(redis, seal, Consents(redis, settings), People(redis), Directory(redis))
+    store = Store(
+        redis=redis,
+        seal=seal,
+        consents=Consents(redis, settings),
+        people=People(redis),
+        directory=Directory(redis),
+        grants=Grants(redis),
+        replays=Replays(redis),
+        calls=Calls(redis),
+    )
     # A person's partition follows from their id and this number: it can never change.
     wanted = str(settings.partitions)
     fixed = await _patiently(lambda: store.directory.fix("partitions", wanted))

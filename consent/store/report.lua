@@ -66,7 +66,9 @@ end
 redis.call('ZREM', KEYS[2], ARGV[1])
 if owed then return ended('out_of_time') end
 if told or asks then return ended('told') end
+if now >= tonumber(c[3]) then return ended('out_of_time') end  -- it has expired, and stays so
 redis.call('HSET', KEYS[1], 'state', ARGV[5])
 redis.call('ZREM', KEYS[6] .. c[4], ARGV[1])
 redis.call('ZREM', KEYS[3], ARGV[1])
+decided(string.match(KEYS[1], '^nod:{%x+}'), ARGV[1], now)
 return ended('unreachable')

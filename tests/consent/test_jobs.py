@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from consent import jobs, policy
 
 
@@ -11,9 +13,10 @@ def test_a_job_is_kept_no_longer_than_a_request_lives() -> None:
     assert jobs.FAILURE_TTL_SECONDS <= 3_600
 
 
-def test_a_job_is_named_by_a_path_of_the_workers() -> None:
-    """That it resolves, and is the only one allowed, is shown where the workers are."""
-    assert re.fullmatch(r"workers\.jobs\.[a-z_]+", jobs.NOTIFY_DEVICE)
+@pytest.mark.parametrize("path", [jobs.NOTIFY_DEVICE, jobs.CALL_CLIENT])
+def test_a_job_is_named_by_a_path_of_the_workers(path: str) -> None:
+    """That it resolves, and that no other is allowed, is shown where the workers are."""
+    assert re.fullmatch(r"workers\.jobs\.[a-z_]+", path)
 
 
 def test_a_queue_name_needs_no_escaping() -> None:

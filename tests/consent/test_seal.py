@@ -68,3 +68,36 @@ def test_each_use_has_a_key_of_its_own() -> None:
     assert seal.transaction_key != KEY.encode()
     with pytest.raises(SealError):
         Seal(seal.transaction_key.hex()).decrypt(seal.encrypt(b"plain", "kid"), "kid")
+
+
+def test_a_user_code_is_kept_as_what_only_the_key_can_make() -> None:
+    """A041: the same code of another person, or under another key, is kept as something else."""
+    kept = Seal(KEY).user_code("person", "2511")
+
+    assert kept == Seal(KEY).user_code("person", "2511")
+    assert len(kept) == 43
+    others = {
+        Seal(KEY).user_code("person", "2512"),
+        Seal(KEY).user_code("person2", "2511"),
+        Seal(KEY + "!").user_code("person", "2511"),
+        Seal(KEY).challenge("person", "2511"),
+    }
+    assert kept not in others
+    assert len(others) == 4
+
+
+def test_a_refresh_token_is_proved_by_what_only_the_key_can_make() -> None:
+    """B020: none of it is stored, and no other use of the key makes the same."""
+    mac = Seal(KEY).refresh_token_mac("consent", 1)
+
+    assert mac == Seal(KEY).refresh_token_mac("consent", 1)
+    assert len(mac) == 43
+    others = {
+        Seal(KEY).refresh_token_mac("consent", 2),
+        Seal(KEY).refresh_token_mac("consent2", 1),
+        Seal(KEY + "!").refresh_token_mac("consent", 1),
+        Seal(KEY).challenge("consent", "1"),
+        Seal(KEY).user_code("consent", "1"),
+    }
+    assert mac not in others
+    assert len(others) == 5

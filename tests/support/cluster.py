@@ -32,6 +32,13 @@ class Cluster:
             for number, bus in enumerate(self.buses)
         ]
 
+    def database(self, _number: int) -> str:
+        """A Cluster has one database: who wants one of its own finds it empty."""
+        for node in self.nodes:
+            with redis.Redis.from_url(node.url) as client:
+                client.flushdb()
+        return self.url
+
     @property
     def url(self) -> str:
         return f"redis+cluster://127.0.0.1:{self.nodes[0].port}"

@@ -17,10 +17,12 @@ from consent.identifiers import (
 )
 from consent.push import Address
 from consent.settings import Settings, load
+from consent.store.consents import Terms
 from consent.store.opening import Store, open_store
 
 THUMBPRINT = "t" * 43
 CLIENT = "client"
+POLLED = Terms()
 
 
 def settings(redis_url: str, **values: object) -> Settings:
@@ -83,7 +85,7 @@ class Person:
         self.devices.append(device_id)
         return device_id
 
-    async def ask(self, life_seconds: int = 60) -> Any:  # noqa: ANN401
+    async def ask(self, life_seconds: int = 60, terms: Terms = POLLED) -> Any:  # noqa: ANN401
         """A new request to this person: its consent_id, or why it was refused."""
         consent_id = consent_id_of(new_auth_req_id(self.person_id))
         refused = await self.store.consents.accept(
@@ -92,6 +94,7 @@ class Person:
             person_id=self.person_id,
             request=b'{"asked":1}',
             life_seconds=life_seconds,
+            terms=terms,
         )
         return refused or consent_id
 
