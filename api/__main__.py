@@ -1,15 +1,21 @@
 """`python -m api`: serve, until told to stop."""
 
 import asyncio
+import contextlib
 import gc
 import os
+import resource
+import signal
+import socket
 import sys
+from collections.abc import Iterator
 
 import structlog
 import uvicorn
 import uvloop
 
 from api.app import create_app
+from api.long_polls import LongPolls
 from api.protocol import limited_protocol
 from api.services import open_services
 from consent import logs
@@ -38,16 +44,35 @@ async def serve(settings: Settings) -> None:
             backlog=4_096,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=STOP_SECONDS,
-            forwarded_allow_ips=settings.trusted_proxies or "",
-            proxy_headers=bool(settings.trusted_proxies),
+            proxy_headers=False,
             ssl_certfile=settings.tls_cert_file,
             ssl_keyfile=settings.tls_key_file,
         )
         spare_the_collector()
         structlog.get_logger().info("serving", issuer=settings.issuer)
-        await uvicorn.Server(config).serve()
+        await _Server(config, services.long_polls).serve()
     finally:
         await services.aclose()
+
+
+class _Server(uvicorn.Server):
+    """A server that lets go of what it holds before it waits for what is in work (U7)."""
+
+    def __init__(self, config: uvicorn.Config, long_polls: LongPolls) -> None:
+        super().__init__(config)
+        self._long_polls = long_polls
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Uvicorn would raise the signal again when it is done, and what is open stay open."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._long_polls.end()
+        await super().shutdown(sockets)
 
 
 def spare_the_collector() -> None:
@@ -60,10 +85,18 @@ def spare_the_collector() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
+def open_all_files_allowed() -> None:
+    """A poll that is held is an open file, of which a shell allows 1024 unless it is asked."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # where "most" is more than the system has
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def main() -> int:
     try:
         settings = load(os.environ)
         logs.configure(settings.log_level, "api")
+        open_all_files_allowed()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(settings))
     except SettingsError as error:

@@ -7,11 +7,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.backchannel_authentication import BackchannelAuthentication
 from api.device_api import DeviceApi
 from api.edge import Admission, Endpoint, Handler, Shape
+from api.introspection import Introspection
 from api.management.routes import management_routes
 from api.public import Public
+from api.revocation import Revocation
 from api.rich_consents import RichConsents
 from api.services import Services
 from api.token import TokenEndpoint
+from api.userinfo import UserInfo
 from consent.errors import device_body, oauth_body
 
 
@@ -27,10 +30,16 @@ def create_app(services: Services) -> ASGIApp:
     device = DeviceApi(services)
     consents = RichConsents(services)
     public = Public(services)
+    userinfo = UserInfo(services)
     routes: list[BaseRoute] = [
         route("/oauth/token", "token", oauth_body, POST=token.exchange),
         route("/bc-authorize", "bc-authorize", oauth_body, POST=backchannel.start),
         route("/token", "token", oauth_body, POST=token.exchange),
+        route("/oauth/revoke", "revoke", oauth_body, POST=Revocation(services).revoke),
+        route(
+            "/oauth/introspect", "introspect", oauth_body, POST=Introspection(services).introspect
+        ),
+        route("/userinfo", "userinfo", oauth_body, GET=userinfo.claims, POST=userinfo.claims),
         route("/rich-consents/{consent_id}", "rich-consent", device_body, GET=consents.fetch),
         route("/rich-consents", "rich-consents", device_body, GET=consents.pending),
         route(

@@ -4,20 +4,35 @@ import msgspec
 
 from api.client_authentication import authenticate
 from api.edge import Call, Reply, json_reply
+from api.sender_constraint import confirmation
 from api.services import Services
-from consent import access, forms
-from consent.authentication_request import authentication_request
+from consent import forms, hint_tokens, policy, request_object
+from consent.authentication_request import (
+    AuthenticationRequest,
+    authentication_request,
+    check_client_may_start_ciba,
+    requested_audience,
+)
+from consent.callback import Callback, sealed
+from consent.client import Client
 from consent.errors import (
     AccessForbidden,
     InvalidBindingMessage,
     InvalidRequest,
+    InvalidUserCode,
+    MissingUserCode,
     OAuthError,
     TooManyRequests,
     UnknownUserId,
 )
 from consent.identifiers import consent_id_of, new_auth_req_id, person_id_of
+from consent.jose import PublicKey, UnusableKey
+from consent.login_hint import login_hint
+from consent.outbound.client import OutboundFailed
 from consent.settings import Settings
-from consent.store.consents import Refused
+from consent.store.consents import PLAIN, Refused, Terms
+
+PATH = "bc-authorize"
 
 
 class BackchannelAuthentication:
@@ -25,14 +40,20 @@ class BackchannelAuthentication:
         self._services = services
 
     async def start(self, call: Call) -> Reply:
-        """Accept a request: counted, stored and owed in one step, then answered."""
+        """Accept a request: counted, stored and owed in one step, then answered (A048)."""
         services, settings = self._services, self._services.settings
-        parameters = _parameters(call)
-        client = await authenticate(services, call, parameters)
-        audience = access.requested_audience(parameters.get("audience"))
-        resource_server = await services.resource_server(audience)
-        request = authentication_request(parameters, client, resource_server, settings)
-        person_id = person_id_of(request.user_id, settings.partitions)
+        form = _parameters(call)
+        client = await authenticate(services, call, form)
+        check_client_may_start_ciba(client)
+        parameters = await self._signed(form, client) if _is_signed(form, client) else form
+        # Only what is pushed is bound to what is shown here (A175, D058).
+        pushed = client.backchannel_token_delivery_mode == "push"  # noqa: S105 - a mode
+        bound_to = await confirmation(services, call, client, (PATH,)) if pushed else ""
+        resource_server = await services.resource_server(requested_audience(parameters))
+        asked = authentication_request(parameters, client, resource_server, settings)
+        user_id = await self._user_id(parameters, client)
+        request = msgspec.structs.replace(asked, user_id=user_id)
+        person_id = person_id_of(user_id, settings.partitions)
         auth_req_id = new_auth_req_id(person_id)
         consent_id = consent_id_of(auth_req_id)
         refused = await services.consents.accept(
@@ -41,18 +62,124 @@ class BackchannelAuthentication:
             person_id=person_id,
             request=msgspec.json.encode(request),
             life_seconds=request.expires_in,
+            terms=self._terms(parameters, client, request, auth_req_id, bound_to),
         )
         if refused is not None:
             raise _refusal(refused, settings, services.clock())
         services.doorbell.ring(consent_id)
         call.facts["consent"] = consent_id
-        return json_reply(
-            {
-                "auth_req_id": auth_req_id,
-                "expires_in": request.expires_in,
-                "interval": settings.poll_interval_seconds,
-            }
+        body: dict[str, object] = {"auth_req_id": auth_req_id, "expires_in": request.expires_in}
+        if not pushed:
+            body["interval"] = settings.poll_interval_seconds
+        return json_reply(body)
+
+    async def _signed(self, form: dict[str, str], client: Client) -> dict[str, str]:
+        """The parameters of a request object, used up by this (A060-A082)."""
+        services = self._services
+        keys: tuple[PublicKey, ...] = ()
+        if request_object.has_request_object(form):
+            try:
+                keys = await services.client_keys.of(client, request_object.kid_of(form))
+            except (OutboundFailed, UnusableKey) as error:
+                raise InvalidRequest(
+                    "The keys of the client cannot be used", detail=str(error)
+                ) from None
+        parameters, used = request_object.parameters_of(
+            form, client=client, keys=keys, issuer=services.settings.issuer, now=services.clock()
         )
+        if used is not None and not await services.replays.first_use(used):
+            raise InvalidRequest("request has been used before")
+        return parameters
+
+    async def _user_id(self, parameters: dict[str, str], client: Client) -> str:
+        """Whom the hint means; that they are there is for the accepting step to say (A028)."""
+        services, issuer = self._services, self._services.settings.issuer
+        if "id_token_hint" in parameters:
+            return hint_tokens.id_token_hint(
+                parameters["id_token_hint"],
+                client_id=client.client_id,
+                issuer=issuer,
+                keys=(await services.signing_keys.ring()).public_keys(),
+                now=services.clock(),
+            )
+        if "login_hint_token" in parameters:
+            hint = hint_tokens.login_hint_token(
+                parameters["login_hint_token"],
+                issuers=services.hint_issuers,
+                issuer=issuer,
+                now=services.clock(),
+            )
+        else:
+            hint = login_hint(parameters["login_hint"], issuer=issuer)
+        if hint.kind == "user_id":
+            return hint.value
+        found = await services.people.find(hint.kind, hint.value)
+        if found is None:
+            raise UnknownUserId("User ID is malformed or unknown", detail=f"by {hint.kind}")
+        return found
+
+    def _terms(
+        self,
+        parameters: dict[str, str],
+        client: Client,
+        request: AuthenticationRequest,
+        auth_req_id: str,
+        bound_to: str,
+    ) -> Terms:
+        """How this request is to end, where that is not by plain polls."""
+        mode = client.backchannel_token_delivery_mode
+        if mode == "poll" and not (client.backchannel_user_code_parameter or request.refreshable):
+            return PLAIN
+        return Terms(
+            mode=mode,
+            callback=self._callback(parameters, client, auth_req_id),
+            user_code=self._user_code(parameters, client, request.user_id),
+            refresh_lives_ms=_refresh_lives_ms(self._services.settings)
+            if request.refreshable
+            else (),
+            confirmation=bound_to,
+        )
+
+    def _callback(self, parameters: dict[str, str], client: Client, auth_req_id: str) -> bytes:
+        """What it takes to call the client back, as it is now (T38), sealed (A159)."""
+        if client.backchannel_token_delivery_mode == "poll":  # noqa: S105 - a mode
+            return b""
+        return sealed(
+            Callback(
+                mode=client.backchannel_token_delivery_mode,
+                endpoint=client.backchannel_client_notification_endpoint,
+                auth_req_id=auth_req_id,
+                client_notification_token=parameters["client_notification_token"],
+                client_id=client.client_id,
+            ),
+            self._services.seal,
+            consent_id_of(auth_req_id),
+        )
+
+    def _user_code(self, parameters: dict[str, str], client: Client, user_id: str) -> str:
+        """A038-A041: its MAC, '' when none was sent; '-' for a client that has no use for one."""
+        if not client.backchannel_user_code_parameter:
+            return "-"
+        code = parameters.get("user_code")
+        person_id = person_id_of(user_id, self._services.settings.partitions)
+        return self._services.seal.user_code(person_id, code) if code else ""
+
+
+def _is_signed(form: dict[str, str], client: Client) -> bool:
+    """Whether it is signed, or must be, or asks to be fetched."""
+    return (
+        "request" in form
+        or "request_uri" in form
+        or bool(client.backchannel_authentication_request_signing_alg)
+        or client.profile == "fapi-ciba"
+    )
+
+
+def _refresh_lives_ms(settings: Settings) -> tuple[int, int]:
+    return (
+        settings.refresh_token_lifetime_seconds * 1_000,
+        settings.refresh_token_idle_lifetime_seconds * 1_000,
+    )
 
 
 def _parameters(call: Call) -> dict[str, str]:
@@ -79,6 +206,14 @@ def _refusal(refused: Refused, settings: Settings, now: float) -> OAuthError:
             return InvalidRequest(
                 "No eligible notification channels were found. "
                 "guardian-push: User does not have push notifications set up"
+            )
+        case "missing_user_code":
+            return MissingUserCode("The user_code of the end-user is needed")
+        case "invalid_user_code":
+            return InvalidUserCode("The user_code is wrong")
+        case "user_code_locked":
+            return _too_many(
+                "Too many wrong user codes", policy.USER_CODE_FAILURES_MAX, refused.wait_ms, now
             )
         case "too_many_recent":
             return _too_many(

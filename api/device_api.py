@@ -135,6 +135,10 @@ class DeviceApi:
             audience=services.settings.url("appliance-mfa/api/resolve-transaction"),
             now=services.clock(),
         )
+        # Who asked may have left since: there is nobody to answer (T39).
+        client_id = await services.consents.client_of(asked.consent_id)
+        if not client_id or await services.client(client_id) is None:
+            raise DeviceError(404, _UNKNOWN_TRANSACTION, "There is no such transaction")
         fact = {"event": "answered", "device_id": asked.device_id, "accepted": decision.accepted}
         if decision.reason:
             fact["reason"] = decision.reason
@@ -147,6 +151,8 @@ class DeviceApi:
             fact=msgspec.json.encode(fact),
         )
         call.facts |= {"accepted": decision.accepted, "answer": outcome}
+        if outcome == "call":
+            services.doorbell.call_client(asked.consent_id)
         _check_answered(outcome)
         return Reply(204, headers=())
 
@@ -159,7 +165,7 @@ def _check_own(call: Call, device_id: str) -> None:
 def _check_answered(outcome: str) -> None:
     """The one answer that counts, or the same again, is a success; all else says why not."""
     match outcome:
-        case "answered" | "repeated":
+        case "answered" | "call" | "repeated":
             return
         case "expired":
             raise transaction.expired()

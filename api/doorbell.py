@@ -1,9 +1,10 @@
 """
-Rings the workers: RQ's job for what has just been accepted.
+Rings the workers: RQ's job for what has just been accepted, or answered.
 
-The outbox already owes the notification when this runs; the job is what makes it prompt. One job
-carries all that is accepted until it leaves: the first leaves at once, the next after a moment,
-so that a worker, whose every job costs it milliseconds, is not given one for each request. RQ
+The outbox already owes the notification, or the call, when this runs; the job is what makes it
+prompt. One job carries all that is owed until it leaves: the first leaves at once, the next after
+a moment, so that a worker, whose every job costs it milliseconds, is not given one for each
+request. RQ
 builds the job, and its commands leave with ours: it never blocks the event loop.
 """
 
@@ -41,14 +42,21 @@ class Doorbell:
         )
         # RQ would ask the server, and wait for the answer; 6.2 is the least that is supported.
         self._queue.redis_server_version = (6, 2, 0)
-        self._waiting: list[str] = []
+        self._waiting: dict[str, list[str]] = {}  # by job
         self._due = False
         self._rang_at = float("-inf")
         self._ringing: set[asyncio.Task[None]] = set()
 
     def ring(self, consent_id: str) -> None:
         """Have this consent's notification sent soon; returns at once and never fails."""
-        self._waiting.append(consent_id)
+        self._soon(jobs.NOTIFY_DEVICE, consent_id)
+
+    def call_client(self, consent_id: str) -> None:
+        """The same for the call that its client is owed."""
+        self._soon(jobs.CALL_CLIENT, consent_id)
+
+    def _soon(self, job: str, consent_id: str) -> None:
+        self._waiting.setdefault(job, []).append(consent_id)
         if not self._due:
             self._due = True
             loop = asyncio.get_running_loop()
@@ -57,22 +65,24 @@ class Doorbell:
     def _leave(self) -> None:
         self._due = False
         self._rang_at = asyncio.get_running_loop().time()
-        waiting, self._waiting = self._waiting, []
-        for first in range(0, len(waiting), jobs.IDS_A_JOB_MAX):
-            task = asyncio.ensure_future(self._enqueue(waiting[first : first + jobs.IDS_A_JOB_MAX]))
-            self._ringing.add(task)
-            task.add_done_callback(self._ringing.discard)
+        waiting, self._waiting = self._waiting, {}
+        for job, consent_ids in waiting.items():
+            for first in range(0, len(consent_ids), jobs.IDS_A_JOB_MAX):
+                carried = consent_ids[first : first + jobs.IDS_A_JOB_MAX]
+                task = asyncio.ensure_future(self._enqueue(job, carried))
+                self._ringing.add(task)
+                task.add_done_callback(self._ringing.discard)
 
-    async def _enqueue(self, consent_ids: list[str]) -> None:
+    async def _enqueue(self, job_path: str, consent_ids: list[str]) -> None:
         pipeline = self._commands.pipeline(transaction=False)
         job = Queue.prepare_data(
-            jobs.NOTIFY_DEVICE,
+            job_path,
             args=consent_ids,
             timeout=jobs.JOB_TIMEOUT_SECONDS,
             ttl=jobs.JOB_TTL_SECONDS,
             result_ttl=0,
             failure_ttl=jobs.FAILURE_TTL_SECONDS,
-            description="notify_device",
+            description=job_path.rpartition(".")[2],
         )
         self._queue.enqueue_many([job], pipeline=pipeline)
         commands: list[tuple[Any, Any]] = pipeline.command_stack

@@ -6,8 +6,9 @@ returns a `Reply`, or raises a `Refusal`; anything else it raises is a `server_e
 a full log line inside.
 """
 
+import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -54,24 +55,46 @@ def json_reply(value: object, status: int = 200) -> Reply:
 class Call:
     """One request: its headers and body, and what its log line will say of it."""
 
-    __slots__ = ("body", "facts", "headers", "path", "scope")
+    __slots__ = ("admission", "body", "facts", "fields", "headers", "path", "scope")
 
-    def __init__(self, scope: Scope, body: bytes) -> None:
+    def __init__(self, scope: Scope, body: bytes, admission: "Admission") -> None:
         self.scope = scope
+        self.admission = admission
         self.headers: list[tuple[bytes, bytes]] = scope["headers"]
+        self.fields: dict[bytes, bytes] = dict(self.headers)  # by name; see `header`
         self.path: dict[str, str] = scope.get("path_params", {})
         self.body = body
         self.facts: dict[str, object] = {}
 
     def header(self, name: bytes) -> str | None:
         """The value of a header; sent twice it is refused, for two readers may pick each one."""
-        found: bytes | None = None
-        for header, value in self.headers:
-            if header == name:
-                if found is not None:
-                    raise InvalidRequest("A header is repeated")
-                found = value
-        return None if found is None else found.decode("latin-1")
+        found = self.fields.get(name)
+        if found is None:
+            return None
+        if len(self.fields) != len(self.headers) and self._is_repeated(name):
+            raise InvalidRequest("A header is repeated")
+        return found.decode("latin-1")
+
+    def list_header(self, name: bytes) -> str:
+        """The value of a header that is a list, which may come in parts (RFC 9110 5.3)."""
+        return ", ".join(value.decode("latin-1") for it, value in self.headers if it == name)
+
+    def _is_repeated(self, name: bytes) -> bool:
+        return sum(header == name for header, _ in self.headers) > 1
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """While a call does nothing but wait it takes no place of one that has work to do."""
+        self.admission.in_work -= 1
+        try:
+            yield
+        finally:
+            self.admission.in_work += 1
+
+    def is_connected(self) -> bool:
+        """Whether somebody is still there to be answered."""
+        connected: bool = self.scope.get(IS_CONNECTED, _always)()
+        return connected
 
     def media_type(self) -> str:
         """What the body says it is, without parameters, in lower case; empty if it does not."""
@@ -138,7 +161,7 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        call = Call(scope, b"")
+        call = Call(scope, b"", self._admission)
         self._admission.in_work += 1
         try:
             reply = await self._answered(call, receive)
@@ -152,7 +175,7 @@ class Endpoint:
             }
         )
         await send({"type": "http.response.body", "body": reply.body})
-        if reply.after is not None and scope.get(IS_CONNECTED, _always)():
+        if reply.after is not None and call.is_connected():
             reply.after()
         self._record(call, reply, time.perf_counter() - started)
 

@@ -8,7 +8,7 @@ read when asked for.
 
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Counter, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -20,6 +20,9 @@ from prometheus_client.registry import Collector
 REGISTRY = CollectorRegistry()
 REQUESTS = Counter(
     "nod_requests", "Requests by endpoint and outcome", ["endpoint", "outcome"], registry=REGISTRY
+)
+LONG_POLLS = Gauge(
+    "nod_long_polls_held", "Polls this process holds until the decision", registry=REGISTRY
 )
 
 _HISTOGRAMS = {
@@ -54,6 +57,13 @@ class _Shared(Collector):
             if name.startswith("push:"):
                 pushes.add_metric(name.split(":")[1:], count)
         yield pushes
+        calls = CounterMetricFamily(
+            "nod_calls", "Calls to clients by mode and outcome", labels=["mode", "outcome"]
+        )
+        for name, count in sorted(self._stats.items()):
+            if name.startswith("call:"):
+                calls.add_metric(name.split(":")[1:], count)
+        yield calls
         for name, text in _HISTOGRAMS.items():
             yield self._histogram(name, text)
 

@@ -24,14 +24,15 @@ class Public:
         self._services = services
         metadata = provider_metadata(services.settings)
         self._metadata = Reply(200, msgspec.json.encode(metadata), _CACHED, outcome="ok")
-        keys = {"keys": [services.signing_key.public]}
-        self._keys = Reply(200, msgspec.json.encode(keys), _CACHED, outcome="ok")
 
     async def metadata(self, call: Call) -> Reply:  # noqa: ARG002 - the same for every call
         return self._metadata
 
     async def keys(self, call: Call) -> Reply:  # noqa: ARG002 - the same for every call
-        return self._keys
+        services = self._services
+        ring = await services.signing_keys.ring()
+        published = {"keys": ring.published(services.clock() * 1_000)}
+        return Reply(200, msgspec.json.encode(published), _CACHED, outcome="ok")
 
     async def authorize(self, call: Call) -> Reply:  # noqa: ARG002 - refused whatever it asks
         """No grant begins here; the endpoint is there because OpenID Connect names it (D034)."""

@@ -41,6 +41,8 @@ class RichConsents:
         match question.outcome:
             case "question":
                 request = msgspec.json.decode(question.request, type=AuthenticationRequest)
+                if await services.client(request.client_id) is None:
+                    raise _unknown()  # T39: who asked has left
                 return json_reply(
                     prompt.rich_consent(
                         consent_id, request, question.created_at_ms, question.expires_at_ms

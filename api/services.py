@@ -2,24 +2,40 @@
 
 import asyncio
 import dataclasses
+import functools
+import ipaddress
 import time
 from collections.abc import Callable
 
+from cryptography import x509
+
+from api.client_keys import ClientKeys
 from api.doorbell import Doorbell
+from api.long_polls import LongPolls
 from consent import access
-from consent.client import CLIENT_CREDENTIALS_GRANT, Client
+from consent.client import CLIENT_CREDENTIALS_GRANT, Client, SigningAlgorithm
+from consent.client_assertion import Audiences
+from consent.dpop import Nonces
+from consent.hint_tokens import TrustedIssuer, trusted_issuers
 from consent.identifiers import digest
-from consent.seal import Seal, SealError
-from consent.settings import Settings, SettingsError
-from consent.signing_key import SigningKey, StoredKey, new_signing_key, opened
+from consent.outbound.client import GuardedClient
+from consent.outbound.key_sets import KeySets
+from consent.seal import Seal
+from consent.settings import Settings, SettingsError, networks
+from consent.signing_key import SigningKey
 from consent.store import keys
 from consent.store.connections import open_lane
 from consent.store.consents import Consents
 from consent.store.directory import Directory
+from consent.store.grants import Grants
 from consent.store.opening import Store, open_store
 from consent.store.people import People
+from consent.store.replays import Replays
+from consent.store.signing_keys import SigningKeys
 
-_CURRENT_KEY = "current"
+# Where clients authenticate: an assertion may be meant for these where X01 is lenient.
+_ASSERTED_AT = ("oauth/token", "token", "bc-authorize", "oauth/revoke", "oauth/introspect")
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,12 +44,22 @@ class Services:
     clock: Callable[[], float]
     store: Store
     doorbell: Doorbell
-    signing_key: SigningKey
-    listening: asyncio.Task[None]
+    signing_keys: SigningKeys
+    client_keys: ClientKeys
+    long_polls: LongPolls
+    nonces: Nonces
+    outbound: GuardedClient
+    hint_issuers: dict[str, TrustedIssuer]
+    certificate_authorities: tuple[x509.Certificate, ...]
+    trusted_proxies: tuple[Network, ...]
+    audiences: Audiences
+    listening: tuple[asyncio.Task[None], ...]
 
     async def aclose(self) -> None:
-        self.listening.cancel()
-        await asyncio.wait([self.listening])
+        for task in self.listening:
+            task.cancel()
+        await asyncio.wait(self.listening)
+        await self.outbound.aclose()
         await self.doorbell.aclose()
         await self.store.aclose()
 
@@ -53,6 +79,25 @@ class Services:
     def directory(self) -> Directory:
         return self.store.directory
 
+    @property
+    def grants(self) -> Grants:
+        return self.store.grants
+
+    @property
+    def replays(self) -> Replays:
+        return self.store.replays
+
+    @functools.cached_property
+    def certificate_header(self) -> bytes:
+        return self.settings.client_certificate_header.lower().encode()
+
+    def urls(self, *paths: str) -> tuple[str, ...]:
+        return urls(self.settings, *paths)
+
+    async def signer(self, alg: SigningAlgorithm, now_ms: float = 0) -> SigningKey:
+        """Who signs at that time, or now."""
+        return await self.signing_keys.signer(alg, now_ms or self.clock() * 1_000)
+
     def copied_client(self, client_id: str) -> Client | None:
         """The client, if a copy is at hand."""
         copy = self.store.directory.copy(keys.CLIENTS, client_id)
@@ -69,30 +114,62 @@ class Services:
         )
 
 
+def urls(settings: Settings, *paths: str) -> tuple[str, ...]:
+    """Every URL these paths may be called by."""
+    bases = filter(None, (settings.issuer, settings.mtls_base_url))
+    return tuple(base + path for base in bases for path in paths)
+
+
 async def open_services(settings: Settings, clock: Callable[[], float] = time.time) -> Services:
     """Open everything, waiting for a Redis that is away. Raises SettingsError."""
+    hint_issuers = _hint_issuers(settings)
+    authorities = _certificate_authorities(settings)
     store = await open_store(settings)
-    signing_key = await _signing_key(store.directory, store.seal)
+    signing_keys = SigningKeys(store.directory, store.seal)
+    await signing_keys.signer("ES256", clock() * 1_000)  # a wrong secret key shows now
     await _bootstrap(store.directory, settings)
+    outbound = GuardedClient.from_settings(settings)
+    long_polls = LongPolls(store.redis, settings.long_polls_max)
+    loop = asyncio.get_running_loop()
     return Services(
         settings=settings,
         clock=clock,
         store=store,
         doorbell=Doorbell(open_lane(settings.queue_url, scripts=False)),
-        signing_key=signing_key,
-        listening=asyncio.get_running_loop().create_task(store.directory.listen()),
+        signing_keys=signing_keys,
+        client_keys=ClientKeys(KeySets(outbound, time.monotonic)),
+        long_polls=long_polls,
+        nonces=Nonces(store.seal.nonce_key),
+        outbound=outbound,
+        hint_issuers=hint_issuers,
+        certificate_authorities=authorities,
+        trusted_proxies=tuple(networks(settings.trusted_proxies)),
+        audiences=Audiences(settings.issuer, frozenset(urls(settings, *_ASSERTED_AT))),
+        listening=(
+            loop.create_task(store.directory.listen()),
+            loop.create_task(long_polls.listen()),
+        ),
     )
 
 
-async def _signing_key(directory: Directory, seal: Seal) -> SigningKey:
-    """The key all processes sign with: the first to start makes it."""
-    await directory.create(keys.KEYS, _CURRENT_KEY, new_signing_key().stored(seal))
-    stored = await directory.read(keys.KEYS, _CURRENT_KEY, StoredKey)
-    assert stored is not None  # noqa: S101 - created or found one line above
+def _hint_issuers(settings: Settings) -> dict[str, TrustedIssuer]:
+    path = settings.login_hint_token_issuers_file
+    if path is None:
+        return {}
     try:
-        return opened(stored, seal)
-    except SealError:
-        raise SettingsError("NOD_SECRET_KEY: is not the one this store was made with") from None
+        return trusted_issuers(path.read_bytes())
+    except ValueError as error:
+        raise SettingsError(f"NOD_LOGIN_HINT_TOKEN_ISSUERS_FILE: {error}") from None
+
+
+def _certificate_authorities(settings: Settings) -> tuple[x509.Certificate, ...]:
+    path = settings.client_certificate_ca_file
+    if path is None:
+        return ()
+    try:
+        return tuple(x509.load_pem_x509_certificates(path.read_bytes()))
+    except ValueError:
+        raise SettingsError("NOD_CLIENT_CERTIFICATE_CA_FILE: holds no PEM certificate") from None
 
 
 async def _bootstrap(directory: Directory, settings: Settings) -> None:

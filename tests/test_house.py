@@ -39,13 +39,18 @@ TESTED_ELSEWHERE = {
     "api/__main__.py": _FLOW,  # the process that every flow talks to
     "api/app.py": _BAD_INPUT,  # which path is whose, and in which shape it refuses
     "api/backchannel_authentication.py": _FLOW,
-    "api/client_authentication.py": _BAD_INPUT,
+    "api/ciba_grant.py": _FLOW,
+    "api/client_authentication.py": "tests/flows/test_client_authentication.py",
+    "api/client_keys.py": "tests/flows/test_client_authentication.py",
     "api/device_api.py": _FLOW,
     "api/device_authentication.py": _FLOW,
     "api/doorbell.py": "tests/workers/test_jobs.py",  # what it writes is what a worker reads
     "api/edge.py": _BAD_INPUT,
     "api/public.py": _FLOW,
+    "api/long_polls.py": "tests/flows/test_long_polling.py",
+    "api/refresh_token_grant.py": "tests/flows/test_tokens.py",
     "api/rich_consents.py": _FLOW,
+    "api/sender_constraint.py": "tests/flows/test_dpop.py",
     "api/services.py": _FLOW,  # what that process opens
     "api/token.py": _FLOW,
     "consent/store/opening.py": "tests/consent/store/test_consents.py",  # opens every store there
@@ -102,10 +107,13 @@ def test_the_table_of_exceptions_has_none_too_many() -> None:
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("consent/")])
 def test_the_domain_does_no_io_and_reads_no_clock(name: str) -> None:
-    """Pure but for its store, which speaks Redis and nothing else; `now` is an argument."""
+    """Pure but for its store, which speaks Redis, and its way out to the URLs clients name."""
     used = roots(name)
     if name.startswith("consent/store/"):
         assert not used & (OUTSIDE - {"redis", "hiredis"})
+        return
+    if name.startswith("consent/outbound/"):
+        assert not used & (OUTSIDE - {"aiohttp"})
         return
     assert not used & (OUTSIDE | CLOCKS_AND_IO)
     assert not any(full.startswith("consent.store") for full in imported(name))
@@ -177,7 +185,7 @@ def test_a_job_path_resolves() -> None:
     """And is of a module that a worker has loaded."""
     paths = [value for name, value in vars(jobs).items() if str(value).startswith("workers.")]
 
-    assert paths == [jobs.NOTIFY_DEVICE]
+    assert paths == [jobs.NOTIFY_DEVICE, jobs.CALL_CLIENT]
     for path in paths:
         module, _, function = path.rpartition(".")
         assert callable(getattr(importlib.import_module(module), function))

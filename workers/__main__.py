@@ -6,6 +6,7 @@ connection to Apple for every push. Any end of this process is for its superviso
 """
 
 import asyncio
+import contextlib
 import os
 import secrets
 import signal
@@ -22,9 +23,12 @@ from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 
 from consent import jobs, logs, policy
+from consent.outbound.client import GuardedClient
 from consent.settings import Settings, SettingsError, load
 from consent.store.opening import open_store
+from consent.store.signing_keys import SigningKeys
 from workers.apns import ApnsSender
+from workers.client_notifier import ClientNotifier
 from workers.fcm import FcmSender
 from workers.jobs import AllowedJob, work_with
 from workers.notifier import Notifier, Sender
@@ -95,32 +99,48 @@ class Sending(threading.Thread):
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         store = await open_store(settings)
         try:
-            async with senders(settings) as by_provider:
+            async with (
+                senders(settings) as by_provider,
+                contextlib.aclosing(GuardedClient.from_settings(settings)) as outbound,
+            ):
                 notifier = Notifier(
                     consents=store.consents,
                     seal=store.seal,
                     issuer=settings.issuer,
                     senders=by_provider,
                 )
-                work_with(self._loop, notifier)
+                client_notifier = ClientNotifier(
+                    calls=store.calls,
+                    directory=store.directory,
+                    signing_keys=SigningKeys(store.directory, store.seal),
+                    seal=store.seal,
+                    issuer=settings.issuer,
+                    client=outbound,
+                )
+                work_with(self._loop, notifier, client_notifier)
                 sweeping = asyncio.create_task(
                     sweep_forever(
                         consents=store.consents,
                         directory=store.directory,
                         notifier=notifier,
+                        client_notifier=client_notifier,
                         partition_count=settings.partitions,
                         worker=self._worker,
                     )
                 )
                 self.ready.set()
                 told = asyncio.create_task(self._stopping.wait())
-                await asyncio.wait({sweeping, told}, return_when=asyncio.FIRST_COMPLETED)
-                if sweeping.done():
-                    sweeping.result()  # a defect in the sweeper ends the worker, loudly
-                sweeping.cancel()
+                listening = asyncio.create_task(store.directory.listen())
+                running = {sweeping, listening}
+                await asyncio.wait(running | {told}, return_when=asyncio.FIRST_COMPLETED)
+                for task in running:
+                    if task.done():
+                        task.result()  # a defect in one of them ends the worker, loudly
+                    task.cancel()
                 try:
                     async with asyncio.timeout(SETTLE_SECONDS):
                         await notifier.settle()
+                        await client_notifier.settle()
                 except TimeoutError:  # what is left comes due again under its lease
                     log.warning("unsettled")
         finally:

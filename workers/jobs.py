@@ -7,31 +7,51 @@ to Redis must not run code, so the name is looked up here and nowhere else.
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from rq.exceptions import NoSuchJobError
 from rq.job import Job
 
 from consent import jobs
+from workers.client_notifier import ClientNotifier
 from workers.notifier import Notifier
 
-_running: "tuple[asyncio.AbstractEventLoop, Notifier] | None" = None
+
+class _Running(NamedTuple):
+    loop: asyncio.AbstractEventLoop
+    notifier: Notifier
+    client_notifier: ClientNotifier
 
 
-def work_with(loop: asyncio.AbstractEventLoop, notifier: Notifier) -> None:
+_running: _Running | None = None
+
+
+def work_with(
+    loop: asyncio.AbstractEventLoop, notifier: Notifier, client_notifier: ClientNotifier
+) -> None:
     """What the jobs of this process use, for as long as it lives."""
     global _running  # noqa: PLW0603 - RQ calls jobs by name; they can be handed nothing else
-    _running = loop, notifier
+    _running = _Running(loop, notifier, client_notifier)
 
 
 def notify_device(*consent_ids: str) -> None:
     """Start on these notifications; returns when all are begun, not when all are sent."""
     assert _running is not None, "notify_device runs in a worker only"  # noqa: S101
-    loop, notifier = _running
-    asyncio.run_coroutine_threadsafe(notifier.notify(consent_ids), loop).result()
+    work = _running.notifier.notify(consent_ids)
+    asyncio.run_coroutine_threadsafe(work, _running.loop).result()
 
 
-ALLOWED: dict[str, Callable[..., None]] = {jobs.NOTIFY_DEVICE: notify_device}
+def call_client(*consent_ids: str) -> None:
+    """The same for calls to clients."""
+    assert _running is not None, "call_client runs in a worker only"  # noqa: S101
+    work = _running.client_notifier.notify(consent_ids)
+    asyncio.run_coroutine_threadsafe(work, _running.loop).result()
+
+
+ALLOWED: dict[str, Callable[..., None]] = {
+    jobs.NOTIFY_DEVICE: notify_device,
+    jobs.CALL_CLIENT: call_client,
+}
 
 
 class UnknownJob(Exception):  # noqa: N818 - said of the job

@@ -7,8 +7,8 @@ stay warm. What decides whether anything is owed is the claim, in Redis; asking 
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 import msgspec
 import structlog
@@ -20,6 +20,7 @@ from consent.push import Address, Push
 from consent.seal import Seal
 from consent.store.consents import Attempt, Claim, Consents
 from consent.transaction import notification
+from workers.in_work import InWork
 from workers.outcome import (
     Delivered,
     NoProvider,
@@ -30,7 +31,6 @@ from workers.outcome import (
 )
 
 log = structlog.get_logger()
-IN_WORK_MAX = 1_000
 REPORT_ATTEMPTS = 5
 
 
@@ -56,30 +56,16 @@ class Notifier:
         self._issuer = issuer
         self._senders = senders
         self._jitter = jitter
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._room = asyncio.Semaphore(IN_WORK_MAX)
+        self._in_work = InWork()
 
     async def notify(self, consent_ids: Iterable[str]) -> None:
         """Start on each as soon as there is room; sending goes on after this returns."""
         for consent_id in consent_ids:
-            await self._room.acquire()
-            self._begin(self._deliver(consent_id))
+            await self._in_work.begin(self._deliver(consent_id))
 
     async def settle(self) -> None:
         """Wait for what is being sent."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
-
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._room.release()
-        if not task.cancelled() and (error := task.exception()):
-            log.error("notification_failed", error=type(error).__name__, exc_info=error)
+        await self._in_work.settle()
 
     async def _deliver(self, consent_id: str) -> None:
         try:

@@ -10,9 +10,10 @@ import asyncio
 import structlog
 
 from consent.errors import TemporarilyUnavailable
-from consent.store.consents import Consents
+from consent.store.consents import Consents, Due
 from consent.store.directory import Directory
 from consent.store.keys import partitions
+from workers.client_notifier import ClientNotifier
 from workers.notifier import Notifier
 
 log = structlog.get_logger()
@@ -25,6 +26,7 @@ async def sweep_forever(
     consents: Consents,
     directory: Directory,
     notifier: Notifier,
+    client_notifier: ClientNotifier,
     partition_count: int,
     worker: str,
 ) -> None:
@@ -46,7 +48,8 @@ async def sweep_forever(
             raise defects[0]
         if failures:
             log.warning("sweep_failed", parts=len(failures), of=partition_count + 1)
-        for consent_ids in owed:
-            if isinstance(consent_ids, list):
-                await notifier.notify(consent_ids)
+        for due in owed:
+            if isinstance(due, Due):
+                await notifier.notify(due.pushes)
+                await client_notifier.notify(due.calls)
         await asyncio.sleep(PERIOD_SECONDS)

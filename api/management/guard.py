@@ -3,13 +3,22 @@
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
+from api.access_tokens import challenge, standing
 from api.edge import Call, Handler, Reply
+from api.sender_constraint import check_sender
 from api.services import Services
-from consent import tokens
-from consent.errors import InvalidRequest, ManagementError
+from consent.access import management_audience
+from consent.access_token import ExpiredAccessToken, InvalidAccessToken
+from consent.errors import (
+    Headers,
+    InvalidDpopProof,
+    InvalidRequest,
+    ManagementError,
+    UseDpopNonce,
+)
 from consent.management.payload import invalid_body
 
-_SCHEME = "bearer"
+_SCHEMES = {scheme.lower(): scheme for scheme in ("Bearer", "DPoP")}
 
 
 class Caller(NamedTuple):
@@ -43,36 +52,46 @@ def guarded(services: Services, scope: str, handler: ManagementHandler) -> Handl
 
 
 async def _caller(services: Services, call: Call) -> Caller:
-    """RFC 6750 2.1. Raises ManagementError (401)."""
-    authorization = call.header(b"authorization")
-    if authorization is None:
-        raise _unauthorized("Missing authentication", "Bearer")
-    scheme, _, token = authorization.partition(" ")
-    if scheme.lower() != _SCHEME:
-        raise _unauthorized("Missing authentication", "Bearer")
+    """RFC 6750 2.1, RFC 9449 7.1. Raises ManagementError (401)."""
+    sent, _, text = (call.header(b"authorization") or "").partition(" ")
+    scheme, token = _SCHEMES.get(sent.lower()), text.strip()
+    if scheme is None:
+        raise _unauthorized("Missing authentication", challenge("Bearer"))
+    audience = management_audience(services.settings.issuer)
     try:
-        client_id, scopes = tokens.management_access(
-            token.strip(),
-            keys=[services.signing_key],
-            issuer=services.settings.issuer,
-            now=services.clock(),
+        # A token outlives its client on paper only: what was removed opens nothing any more.
+        access_token, _ = await standing(services, token, audience)
+        await check_sender(
+            services, call, access_token, scheme=scheme, text=token, path=_path(call)
         )
-    except tokens.ExpiredAccessToken as error:
-        raise _unauthorized("Expired token", detail=str(error)) from None
-    except tokens.InvalidAccessToken as error:
-        raise _unauthorized("Invalid token", detail=str(error)) from None
-    # A token outlives its client on paper only: what was removed opens nothing any more.
-    if await services.client(client_id) is None:
-        raise _unauthorized("Invalid token", detail="the client of the token was removed")
-    return Caller(client_id, scopes)
+    except ExpiredAccessToken as error:
+        raise _invalid("Expired token", scheme, detail=str(error)) from None
+    except InvalidAccessToken as error:
+        raise _invalid("Invalid token", scheme, detail=str(error)) from None
+    except (InvalidDpopProof, UseDpopNonce) as refusal:
+        raise ManagementError(
+            401,
+            refusal.error,
+            refusal.description,
+            headers=refusal.headers + challenge(scheme, refusal.error),
+        ) from None
+    if not access_token.is_clients_own:
+        raise _invalid("Invalid token", scheme, detail="not a client's own")
+    return Caller(access_token.client_id, frozenset(access_token.scope.split()))
 
 
-def _unauthorized(
-    message: str, challenge: str = 'Bearer error="invalid_token"', *, detail: str = ""
-) -> ManagementError:
-    return ManagementError(
-        401, "invalid_token", message, detail=detail, headers=(("WWW-Authenticate", challenge),)
-    )
+def _path(call: Call) -> str:
+    """As it was sent, which is how a proof names it."""
+    raw: bytes = call.scope["raw_path"]
+    return raw.decode("latin-1").removeprefix("/")
+
+
+def _invalid(message: str, scheme: str, *, detail: str) -> ManagementError:
+    return _unauthorized(message, challenge(scheme, "invalid_token"), detail=detail)
+
+
+def _unauthorized(message: str, headers: Headers, *, detail: str = "") -> ManagementError:
+    return ManagementError(401, "invalid_token", message, detail=detail, headers=headers)
 
 
 def body_of(call: Call) -> dict[str, object]:

@@ -24,6 +24,7 @@ class ResourceServers:
         is_ours = wanted.identifier == services.settings.url("userinfo")
         if is_ours or not await services.directory.create(keys.RESOURCE_SERVERS, wanted.id, wanted):
             raise resource_servers.existing_resource_server()
+        await services.signer(wanted.signing_alg)  # its key is published before the first token
         return json_reply(resource_servers.resource_server_shown(wanted), 201)
 
     async def read_all(self, call: Call, caller: Caller) -> Reply:  # noqa: ARG002

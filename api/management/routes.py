@@ -39,6 +39,7 @@ def table(services: Services) -> list[Row]:
     return [
         Row("POST", "/users", "create:users", users.create),
         Row("GET", "/users/{user_id}", "read:users", users.read),
+        Row("PATCH", "/users/{user_id}", "update:users", users.change),
         Row("DELETE", "/users/{user_id}", "delete:users", users.delete),
         Row("GET", "/users/{user_id}/enrollments", "read:users", enrollments.of_user),
         Row(

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from scripts.benchmark import carrying, endpoints, machine, memory, report
+from scripts.benchmark import carrying, endpoints, holding, machine, memory, report
 
 PENDING = 200_000
 
@@ -24,6 +24,8 @@ async def _run(pending: int, directory: Path) -> report.Report:
     figures = await memory.measure(directory / "memory")
     say("what a worker carries")
     figures += await carrying.measure(directory / "carrying")
+    say("held polls")
+    figures += await holding.measure(directory / "holding")
     return report.Report(machine.description(), measured, figures)
 
 

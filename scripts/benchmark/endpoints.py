@@ -15,7 +15,7 @@ from scripts.benchmark import machine, traffic
 from scripts.benchmark.figures import EndpointFigures, Round, Target, endpoint_figures
 from scripts.benchmark.http_load import Expected, send_all
 from scripts.benchmark.installation import installation
-from scripts.benchmark.population import Population
+from scripts.benchmark.population import KEY_CLIENT_ID, Population
 from scripts.benchmark.traffic import Traffic
 
 ROUNDS = 5
@@ -120,12 +120,19 @@ async def _stretches(servers: _Servers, scale: float) -> list[Stretch]:
     redeemed, fetched, answered = asked[: share(2_000)], asked[-share(1_000) :], []
     answered = asked[share(2_000) : -share(1_000)]
     await population.approve(redeemed)
+    by_key = await population.ask(people, share(2_000), KEY_CLIENT_ID)
     name = f"pending poll among {servers.pending:,}"
     polls = share(FEW_PENDING)
     return [
         Stretch("bare route", *servers.bare, traffic.BARE, servers.bare_requests[:polls]),
         Stretch("pending poll", *servers.nod, traffic.PENDING, servers.polled[:polls]),
         Stretch(name, *servers.crowded, traffic.PENDING, servers.polled_in_crowd[:polls]),
+        Stretch(
+            "pending poll, private_key_jwt",
+            *servers.nod,
+            traffic.PENDING,
+            [build.signed_poll(one) for one in by_key],
+        ),
         Stretch(
             "start",
             *servers.nod,

@@ -50,7 +50,7 @@ class Installation:
 
 @contextlib.asynccontextmanager
 async def installation(directory: Path, **settings: str) -> AsyncIterator[Installation]:
-    """An installation with one client and nobody in it; `settings` by variable."""
+    """An installation with its clients and nobody in it; `settings` by variable."""
     system = {name: value for name, value in os.environ.items() if not name.startswith("NOD_")}
     redis = _redis(directory, system)
     environ = {
@@ -68,7 +68,7 @@ async def installation(directory: Path, **settings: str) -> AsyncIterator[Instal
         store = await open_store(used)
         try:
             population = Population(store, used)
-            await population.add_client()
+            await population.add_clients()
             yield Installation(directory, environ, pid, population)
         finally:
             await store.aclose()

@@ -14,6 +14,7 @@ import httpx2
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from jwt.algorithms import ECAlgorithm
 
 from consent.authentication_request import AuthenticationRequest
 from consent.client import CIBA_GRANT, Client
@@ -36,6 +37,7 @@ from scripts.simulated_phone import Account, SimulatedPhone
 
 CLIENT_ID = "benchmark-client"
 CLIENT_SECRET = secrets.token_urlsafe(32)
+KEY_CLIENT_ID = "benchmark-key-client"  # authenticates with private_key_jwt
 BINDING_MESSAGE = "Pay 10.00 to Example Shop"
 LIFE_SECONDS = 3_600  # longer than the benchmark runs
 AT_ONCE = 500
@@ -65,24 +67,39 @@ class Population:
         self.settings = settings
         key = ec.generate_private_key(ec.SECP256R1())
         self._pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+        self.client_key = ec.generate_private_key(ec.SECP256R1())
         self._http = httpx2.Client()  # a phone needs one; these send nothing
         self._key = device_key(self._phone("", "", "").public_jwk())
 
-    async def add_client(self) -> None:
+    async def add_clients(self) -> None:
         client = Client(
             client_id=CLIENT_ID,
             name="Example Shop",
             secret_digest=digest(CLIENT_SECRET),
             grant_types=[CIBA_GRANT],
         )
-        await self.store.directory.write(keys.CLIENTS, CLIENT_ID, client)
+        public_key = ECAlgorithm.to_jwk(self.client_key.public_key(), as_dict=True)
+        key_client = msgspec.structs.replace(
+            client,
+            client_id=KEY_CLIENT_ID,
+            secret_digest="",
+            token_endpoint_auth_method="private_key_jwt",  # noqa: S106 - the name of a method
+            jwks={"keys": [public_key]},
+        )
+        for one in (client, key_client):
+            await self.store.directory.write(keys.CLIENTS, one.client_id, one)
 
     async def people(self, count: int, kind: AddressKind = "fcm_token") -> list[Person]:
         return await in_batches(lambda _: self._person(kind), range(count))
 
-    async def ask(self, people: Iterable[Person], count: int) -> list[Asked]:
+    async def ask(
+        self, people: Iterable[Person], count: int, client_id: str = CLIENT_ID
+    ) -> list[Asked]:
         """`count` requests, each of the people in turn."""
-        return await in_batches(self._ask, itertools.islice(itertools.cycle(people), count))
+        return await in_batches(
+            lambda person: self._ask(person, client_id),
+            itertools.islice(itertools.cycle(people), count),
+        )
 
     async def approve(self, asked: Iterable[Asked]) -> None:
         await in_batches(self._approve, asked)
@@ -139,11 +156,11 @@ class Population:
             raise RuntimeError(f"a device was not enrolled: {outcome}")
         return person
 
-    async def _ask(self, person: Person) -> Asked:
+    async def _ask(self, person: Person, client_id: str) -> Asked:
         auth_req_id = new_auth_req_id(person.person_id)
         asked = Asked(auth_req_id, consent_id_of(auth_req_id), person)
         request = AuthenticationRequest(
-            client_id=CLIENT_ID,
+            client_id=client_id,
             client_name="Example Shop",
             user_id=person.user_id,
             scope=["openid"],
@@ -155,7 +172,7 @@ class Population:
         )
         refused = await self.store.consents.accept(
             consent_id=asked.consent_id,
-            client_id=CLIENT_ID,
+            client_id=client_id,
             person_id=person.person_id,
             request=msgspec.json.encode(request),
             life_seconds=LIFE_SECONDS,

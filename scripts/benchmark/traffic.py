@@ -1,19 +1,22 @@
 """The requests of each endpoint, as the octets that are sent, and what they must be answered."""
 
+import secrets
 import time
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
+import jwt
 import msgspec
 
 from consent import transaction
-from consent.client import CIBA_GRANT
+from consent.client import ASSERTION_TYPE, CIBA_GRANT
 from consent.push import Notification
 from scripts.benchmark.http_load import Expected
 from scripts.benchmark.population import (
     BINDING_MESSAGE,
     CLIENT_ID,
     CLIENT_SECRET,
+    KEY_CLIENT_ID,
     Asked,
     Person,
     Population,
@@ -61,6 +64,34 @@ class Traffic:
         form = {"grant_type": CIBA_GRANT, "auth_req_id": asked.auth_req_id, **_CREDENTIALS}
         return self._form(path, form)
 
+    def held_poll(self, asked: Asked) -> bytes:
+        """One that would rather wait (RFC 7240)."""
+        form = {"grant_type": CIBA_GRANT, "auth_req_id": asked.auth_req_id, **_CREDENTIALS}
+        return self._form("/oauth/token", form, {"Prefer": "wait=30"})
+
+    def signed_poll(self, asked: Asked) -> bytes:
+        """The same by a client that signs an assertion for each (private_key_jwt)."""
+        now = int(time.time())
+        assertion = jwt.encode(
+            {
+                "iss": KEY_CLIENT_ID,
+                "sub": KEY_CLIENT_ID,
+                "aud": self._settings.issuer,
+                "iat": now,
+                "exp": now + 300,
+                "jti": secrets.token_urlsafe(16),
+            },
+            self._population.client_key,
+            algorithm="ES256",
+        )
+        form = {
+            "grant_type": CIBA_GRANT,
+            "auth_req_id": asked.auth_req_id,
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": assertion,
+        }
+        return self._form("/oauth/token", form)
+
     def start(self, person: Person) -> bytes:
         hint = {"format": "iss_sub", "iss": self._settings.issuer, "sub": person.user_id}
         return self._form(
@@ -94,9 +125,12 @@ class Traffic:
         path = "/appliance-mfa/api/resolve-transaction"
         return request("POST", path, self._host, body, headers)
 
-    def _form(self, path: str, form: dict[str, str]) -> bytes:
+    def _form(
+        self, path: str, form: dict[str, str], headers: Mapping[str, str] | None = None
+    ) -> bytes:
         body = urlencode(form).encode()
-        return request("POST", path, self._host, body, {"Content-Type": _FORM})
+        fields = {"Content-Type": _FORM, **(headers or {})}
+        return request("POST", path, self._host, body, fields)
 
     def _notification(self, asked: Asked) -> Notification:
         now_ms = int(time.time() * 1_000)

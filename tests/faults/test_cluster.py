@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from consent.identifiers import consent_id_of, person_id_of
 from consent.store.keys import Partition
 from scripts.simulated_phone import SimulatedPhone
 from tests.support.cluster import Cluster
+from tests.support.held_polls import held_poll, wait_until_polled
 from tests.support.nod import Nod, wait_for
 from tests.support.redis_server import RedisServer
 
@@ -64,6 +66,24 @@ def test_a_request_goes_all_the_way_on_every_primary(nod: Nod, cluster: Cluster)
         assert nod.poll(client, approved).status_code == 200
         assert nod.poll(client, approved).json()["error"] == "invalid_grant"
         assert nod.poll(client, denied).json()["error"] == "access_denied"
+
+
+def test_a_held_poll_hears_a_decision_on_every_primary(nod: Nod, cluster: Cluster) -> None:
+    """Its process listens to one of them; what is published on another reaches it (A125)."""
+    client = nod.new_client()
+    for node in cluster.nodes:
+        user_id, phone = person_on(nod, cluster, node)
+        auth_req_id = nod.accepted(client, user_id)
+        with (
+            redis.Redis.from_url(node.url) as database,
+            held_poll(nod, client, auth_req_id, "wait=30") as poll,
+        ):
+            wait_until_polled(database, auth_req_id)
+            phone.resolve(nod.notified(phone), accept=True)
+            since = time.monotonic()
+
+            assert poll.response().status == 200
+            assert time.monotonic() - since < DEFINITE_SECONDS
 
 
 def test_a_primary_that_dies_costs_its_own_people_503_and_no_others(

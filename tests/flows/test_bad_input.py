@@ -76,7 +76,7 @@ PARAMETERS: dict[str, tuple[dict[str, str | None], int, str]] = {
     "old expiry of 301": ({"request_expiry": "301"}, 400, "invalid_request"),
     "request object": ({"request": "x.y.z"}, 400, "invalid_request"),
     "request_uri": ({"request_uri": "https://x/"}, 400, "invalid_request"),
-    "details": ({"authorization_details": "[]"}, 400, "invalid_authorization_details"),
+    "details": ({"authorization_details": "{}"}, 400, "invalid_authorization_details"),
     "unknown audience": ({"audience": "https://nowhere/"}, 403, "access_denied"),
 }
 

@@ -381,7 +381,7 @@ def test_discovery_says_what_is_on(nod: Nod) -> None:
 
     assert metadata == also
     assert metadata["issuer"] == nod.url
-    assert metadata["backchannel_token_delivery_modes_supported"] == ["poll"]
+    assert metadata["backchannel_token_delivery_modes_supported"] == ["poll", "ping", "push"]
     assert CIBA in metadata["grant_types_supported"]
     for name in ("token_endpoint", "backchannel_authentication_endpoint"):
         wrong_method = nod.http.get(metadata[name])

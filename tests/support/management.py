@@ -12,6 +12,7 @@ from api.services import Services, open_services
 from consent import tokens
 from consent.access import MANAGEMENT_SCOPES, management_audience
 from consent.settings import load
+from consent.signing_key import SigningKey
 
 ISSUER = "http://127.0.0.1:8000/"
 BOOTSTRAP = ("bootstrap-client", "bootstrap-secret-of-the-tests")
@@ -24,6 +25,7 @@ class Administration:
     def __init__(self) -> None:
         self.now = NOW
         self.services: Services
+        self.signing_key: SigningKey
         self.http: httpx2.AsyncClient
 
     def token(
@@ -38,7 +40,7 @@ class Administration:
             client_id,
             audience,
             list(scopes),
-            key=self.services.signing_key,
+            key=self.signing_key,
             issuer=issuer,
             jti="j",
             issued_at=int(self.now),
@@ -82,6 +84,7 @@ async def administration(redis_url: str) -> AsyncIterator[Administration]:
     )
     admin = Administration()
     admin.services = await open_services(settings, lambda: admin.now)
+    admin.signing_key = await admin.services.signer("ES256")
     await admin.services.doorbell.depth()  # connected: a connection is not closed half open
     transport = httpx2.ASGITransport(create_app(admin.services))
     try:

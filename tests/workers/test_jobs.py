@@ -19,7 +19,7 @@ from rq.serializers import JSONSerializer
 from consent import jobs
 from tests.support.redis_server import RedisServer
 from workers import jobs as worker_jobs
-from workers.jobs import AllowedJob, notify_device, work_with
+from workers.jobs import AllowedJob, call_client, notify_device, work_with
 
 TRACE: list[str] = []
 
@@ -30,10 +30,11 @@ def leave_a_trace(*arguments: object) -> None:
 
 
 class Recorder:
-    """Stands where the notifier would."""
+    """Stands where a notifier would."""
 
     def __init__(self) -> None:
         self.notified: list[str] = []
+        self.called: list[str] = []  # by the job that is about clients
 
     async def notify(self, consent_ids: tuple[str, ...]) -> None:
         self.notified += consent_ids
@@ -52,10 +53,11 @@ def connection(redis_server: RedisServer) -> Iterator[redis.Redis]:
 @pytest.fixture
 def recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
     monkeypatch.setattr(worker_jobs, "_running", None)
-    loop, recorder = asyncio.new_event_loop(), Recorder()
+    loop, recorder, clients = asyncio.new_event_loop(), Recorder(), Recorder()
+    recorder.called = clients.notified
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    work_with(loop, recorder)  # type: ignore[arg-type]  # all that is called is notify
+    work_with(loop, recorder, clients)  # type: ignore[arg-type]  # all that is called is notify
     yield recorder
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
@@ -80,15 +82,18 @@ def work(connection: redis.Redis) -> bool:
 
 
 def test_a_job_names_what_is_there() -> None:
-    module, _, name = jobs.NOTIFY_DEVICE.rpartition(".")
-    assert getattr(importlib.import_module(module), name) is notify_device
-    assert {jobs.NOTIFY_DEVICE: notify_device} == worker_jobs.ALLOWED
+    known = {jobs.NOTIFY_DEVICE: notify_device, jobs.CALL_CLIENT: call_client}
+    for path, function in known.items():
+        module, _, name = path.rpartition(".")
+        assert getattr(importlib.import_module(module), name) is function
+    assert known == worker_jobs.ALLOWED
 
 
 def test_a_job_hands_its_ids_over(connection: redis.Redis, recorder: Recorder) -> None:
     queue_of(connection).enqueue(jobs.NOTIFY_DEVICE, "a", "b", result_ttl=0)
+    queue_of(connection).enqueue(jobs.CALL_CLIENT, "c", "d", result_ttl=0)
     assert work(connection)
-    assert recorder.notified == ["a", "b"]
+    assert (recorder.notified, recorder.called) == (["a", "b"], ["c", "d"])
     assert not list(connection.scan_iter("rq:job:*"))
     assert not list(connection.scan_iter("rq:results:*"))
 

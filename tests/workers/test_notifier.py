@@ -14,6 +14,7 @@ from consent.store.lane import StoreUnavailable
 from tests.support.redis_server import RedisServer
 from tests.support.store import Person, StoreInUse, opened, run
 from workers import notifier as notifier_module
+from workers.in_work import InWork
 from workers.notifier import Notifier
 from workers.outcome import Delivered, Outcome, Rejected, RetryAfter, Unregistered
 
@@ -244,7 +245,7 @@ def test_no_more_is_begun_than_there_is_room_for(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A slow provider holds back what is begun, not what has been begun already."""
-    monkeypatch.setattr(notifier_module, "IN_WORK_MAX", 2)
+    monkeypatch.setattr(notifier_module, "InWork", lambda: InWork(2))
 
     class Slow:
         def __init__(self) -> None:

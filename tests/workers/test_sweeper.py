@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Iterable
 import pytest
 
 from consent.lifecycle import Event
-from consent.store.consents import Consents
+from consent.store.consents import Consents, Due
 from consent.store.directory import Directory
 from consent.store.keys import Partition
 from consent.store.lane import StoreUnavailable
+from tests.support.callbacks import ask, make_due
 from tests.support.redis_server import RedisServer
 from tests.support.store import StoreInUse, opened, run
 from tests.support.waiting import until
@@ -18,7 +19,7 @@ from workers.sweeper import sweep_forever
 
 
 class Recorder:
-    """Stands where the notifier would."""
+    """Stands where a notifier would."""
 
     def __init__(self) -> None:
         self.notified: list[str] = []
@@ -33,7 +34,7 @@ class HalfAway(Consents):
     away = ""
     defect = False
 
-    async def due(self, partition: Partition, most: int) -> list[str]:
+    async def due(self, partition: Partition, most: int) -> Due:
         if self.defect:
             raise AssertionError("a defect")
         if partition is Partition.of(self.away):
@@ -52,13 +53,18 @@ async def _make_due(use: StoreInUse, consent_id: str) -> None:
 
 @contextlib.asynccontextmanager
 async def sweeping(
-    use: StoreInUse, consents: Consents, directory: Directory, to: Recorder
+    use: StoreInUse,
+    consents: Consents,
+    directory: Directory,
+    to: Recorder,
+    calls_to: Recorder | None = None,
 ) -> AsyncIterator[asyncio.Task[None]]:
     task = asyncio.ensure_future(
         sweep_forever(
             consents=consents,
             directory=directory,
             notifier=to,  # type: ignore[arg-type]  # all that is called is notify
+            client_notifier=calls_to or Recorder(),  # type: ignore[arg-type]  # the same
             partition_count=use.settings.partitions,
             worker="sweeping",
         )
@@ -85,6 +91,25 @@ def test_what_is_overdue_is_found_and_a_sign_of_life_given(redis_server: RedisSe
             assert answered not in recorder.notified
             assert not_yet not in recorder.notified
             assert await use.store.directory.workers_alive(10_000) > 0
+
+    run(test)
+
+
+def test_a_call_that_is_owed_is_found_like_a_notification(redis_server: RedisServer) -> None:
+    """Its job was lost, or the worker that had claimed it."""
+
+    async def test() -> None:
+        async with opened(redis_server.url) as use:
+            person, to, calls_to = await use.person(), Recorder(), Recorder()
+            owed, not_yet = await ask(use, person, "ping"), await ask(use, person, "ping")
+            for asked in (owed, not_yet):
+                await person.answer(asked.consent_id, Event.DENY)
+            await use.store.calls.claim(not_yet.consent_id)  # leased
+            await make_due(use, owed.consent_id)
+            async with sweeping(use, use.store.consents, use.store.directory, to, calls_to):
+                await until(lambda: owed.consent_id in calls_to.notified)
+            assert not_yet.consent_id not in calls_to.notified
+            assert owed.consent_id not in to.notified
 
     run(test)
 

@@ -1,12 +1,15 @@
 """/api/v2/clients."""
 
+import base64
 from collections.abc import Callable
 
 import pytest
 
 from consent.access import MANAGEMENT_SCOPES
 from consent.client import CIBA_GRANT
+from consent.identifiers import digest
 from consent.store import keys
+from tests.support.domain import vector
 from tests.support.management import BOOTSTRAP, ISSUER, Administration, Story, check_refused
 
 Told = Callable[[Story], None]
@@ -53,6 +56,17 @@ def test_a_client_is_created_with_a_secret_that_is_shown_once(told: Told) -> Non
                 "secret_encoded": False,
                 "alg": "ES256",
             },
+            "profile": "standard",
+            "refresh_token": {
+                "rotation_type": "non-rotating",
+                "leeway": 10,
+                "expiration_type": "expiring",
+            },
+            "tls_client_certificate_bound_access_tokens": False,
+            "dpop_bound_access_tokens": False,
+            "backchannel_token_delivery_mode": "poll",
+            "backchannel_user_code_parameter": False,
+            "long_poll_seconds": 0,
         }
         assert (await admin.call("GET", f"clients/{client_id}")).json() == created
         assert await secret_works(admin, client_id, secret)
@@ -60,11 +74,14 @@ def test_a_client_is_created_with_a_secret_that_is_shown_once(told: Told) -> Non
     told(story)
 
 
-def test_no_secret_is_in_the_store(told: Told) -> None:
+@pytest.mark.parametrize("method", ["client_secret_post", "client_secret_jwt"])
+def test_no_secret_is_in_the_store(told: Told, method: str) -> None:
     async def story(admin: Administration) -> None:
-        secret = str((await admin.created("clients", {"name": "N"}))["client_secret"])
-        flat = await admin.services.store.redis.execute("HGETALL", keys.CLIENTS)
-        assert secret.encode() not in b"".join(flat)
+        body = {"name": "N", "token_endpoint_auth_method": method}
+        secret = str((await admin.created("clients", body))["client_secret"])
+        flat = b"".join(await admin.services.store.redis.execute("HGETALL", keys.CLIENTS))
+        for encoded in (secret.encode(), base64.b64encode(secret.encode())):
+            assert encoded not in flat
 
     told(story)
 
@@ -81,6 +98,44 @@ def test_a_rotated_secret_replaces_the_old_one(told: Told) -> None:
         secret = (await admin.call("POST", path)).json()["client_secret"]
         assert await secret_works(admin, created["client_id"], secret)
         assert not await secret_works(admin, created["client_id"], created["client_secret"])
+
+    told(story)
+
+
+def test_the_two_copies_of_a_secret_for_a_mac_are_rotated_together(told: Told) -> None:
+    async def story(admin: Administration) -> None:
+        body = {"name": "N", "token_endpoint_auth_method": "client_secret_jwt"}
+        created = await admin.created("clients", body)
+        path = f"clients/{created['client_id']}/rotate-secret"
+        rotated = (await admin.call("POST", path)).json()
+        assert created["client_secret"] != rotated["client_secret"]
+        assert not {"secret_digest", "secret_sealed"} & set(rotated)
+        client = await admin.services.client(str(created["client_id"]))
+        assert client is not None
+        assert client.secret_digest == digest(rotated["client_secret"])
+        opened = admin.services.seal.decrypt(client.secret_sealed, client.client_id)
+        assert opened.decode() == rotated["client_secret"]
+
+    told(story)
+
+
+def test_a_client_without_a_secret_is_shown_none_and_rotates_none(told: Told) -> None:
+    """C042."""
+
+    async def story(admin: Administration) -> None:
+        body = {
+            "name": "N",
+            "grant_types": [CIBA_GRANT],
+            "token_endpoint_auth_method": "private_key_jwt",
+            "jwks": {"keys": [vector("rfc7517_x5c")["jwk"]]},
+        }
+        created = await admin.created("clients", body)
+        assert "client_secret" not in created
+        assert created["jwks"] == body["jwks"]
+        path = f"clients/{created['client_id']}"
+        assert (await admin.call("GET", path)).json() == created
+        check_refused(await admin.call("POST", f"{path}/rotate-secret"), 400, "no_client_secret")
+        assert not await secret_works(admin, created["client_id"], "x")
 
     told(story)
 
@@ -191,9 +246,41 @@ HOSTILE: dict[str, tuple[dict[str, object], str]] = {
     "a name with markup": ({"name": "<SECRETVALUE>"}, "property name."),
     "a name with a newline": ({"name": "a\nSECRETVALUE"}, "property name."),
     "a number for a name": ({"name": 4711}, "property name."),
-    "private_key_jwt": (
-        {"token_endpoint_auth_method": "private_key_jwt"},
+    "a method nobody knows": (
+        {"token_endpoint_auth_method": "SECRETVALUE"},
         "Must be one of none, client_secret_post, client_secret_basic",
+    ),
+    "private_key_jwt without keys": (
+        {"token_endpoint_auth_method": "private_key_jwt"},
+        "property jwks.",
+    ),
+    "a private key": (
+        {"jwks": {"keys": [{"kty": "EC", "crv": "P-256", "d": "SECRETVALUE"}]}},
+        "'the key is private or symmetric' on property jwks.",
+    ),
+    "keys that are none": ({"jwks": {"keys": [1]}}, "property jwks.keys[0]."),
+    "a set that is a list": ({"jwks": []}, "property jwks."),
+    "an endpoint in the house": (
+        {"backchannel_client_notification_endpoint": "https://127.0.0.1/SECRETVALUE"},
+        "property backchannel_client_notification_endpoint.",
+    ),
+    "keys at a port of another service": (
+        {"jwks_uri": "https://a.example:6379/SECRETVALUE"},
+        "property jwks_uri.",
+    ),
+    "a mode nobody knows": (
+        {"backchannel_token_delivery_mode": "SECRETVALUE"},
+        "property backchannel_token_delivery_mode.",
+    ),
+    "a profile nobody knows": ({"profile": "SECRETVALUE"}, "property profile."),
+    "a client that does not fit its profile": (
+        {"profile": "fapi-ciba"},
+        "'Not allowed by the profile' on property token_endpoint_auth_method.",
+    ),
+    "a text for a poll": ({"long_poll_seconds": "5"}, "property long_poll_seconds."),
+    "a type twice": (
+        {"authorization_details_types": ["SECRETVALUE"] * 2},
+        "property authorization_details_types.",
     ),
     "a method that is a list": ({"token_endpoint_auth_method": []}, "token_endpoint_auth_method."),
     "an unknown grant": ({"grant_types": ["SECRETVALUE"]}, "property grant_types."),
@@ -208,7 +295,7 @@ HOSTILE: dict[str, tuple[dict[str, object], str]] = {
     "metadata named by 256": ({"client_metadata": {"b" * 256: "a"}}, "client_metadata"),
     "metadata that is a number": ({"client_metadata": {"SECRETVALUE": 1}}, "client_metadata"),
     "metadata with a control": ({"client_metadata": {"a": "\x01"}}, "client_metadata."),
-    "RS256": ({"jwt_configuration": {"alg": "RS256"}}, "property jwt_configuration.alg."),
+    "HS256": ({"jwt_configuration": {"alg": "HS256"}}, "property jwt_configuration.alg."),
     "no lifetime": ({"jwt_configuration": {"lifetime_in_seconds": 0}}, "lifetime_in_seconds."),
     "a number for true": ({"is_first_party": 1}, "property is_first_party."),
     "a callback with a NUL-like": ({"callbacks": ["a\x7f"]}, "property callbacks."),

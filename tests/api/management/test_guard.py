@@ -57,7 +57,7 @@ def test_a_token_that_is_not_for_this_api_is_refused(told: Told) -> None:
     """D005, T13: another audience, issuer, key, type, algorithm, or a changed octet."""
 
     async def story(admin: Administration) -> None:
-        key, other = admin.services.signing_key, new_signing_key()
+        key, other = admin.signing_key, new_signing_key()
         good = admin.token()
         claims = jwt.decode(good, options={"verify_signature": False})
         header, payload, signature = good.split(".")

@@ -22,6 +22,8 @@ def test_a_resource_server_is_found_by_its_id_and_by_its_identifier(told: Told) 
                 "token_lifetime": 60,
                 "is_system": True,
                 "scopes": [{"value": "pay:all", "description": "Zahlen für alles"}],
+                "signing_alg": "PS256",
+                "authorization_details": [{"type": "payment", "unknown": 1}],
             },
         )
         assert created == {
@@ -29,7 +31,8 @@ def test_a_resource_server_is_found_by_its_id_and_by_its_identifier(told: Told) 
             "identifier": API,
             "name": "Payments",
             "scopes": [{"value": "pay:all", "description": "Zahlen für alles"}],
-            "signing_alg": "ES256",
+            "signing_alg": "PS256",
+            "authorization_details": [{"type": "payment"}],
             "token_lifetime": 60,
             "token_dialect": "rfc9068_profile",
             "allow_offline_access": False,
@@ -115,6 +118,31 @@ HOSTILE: dict[str, tuple[dict[str, object], str]] = {
     "a lifetime of years": ({"token_lifetime": 2_592_001}, "property token_lifetime."),
     "a fraction of a lifetime": ({"token_lifetime": 1.5}, "property token_lifetime."),
     "HS256": ({"signing_alg": "HS256"}, "property signing_alg."),
+    "no algorithm": ({"signing_alg": "none"}, "property signing_alg."),
+    "types that are texts": (
+        {"authorization_details": ["SECRETVALUE"]},
+        "property authorization_details[0].",
+    ),
+    "a type without a name": (
+        {"authorization_details": [{}]},
+        "property authorization_details[0].type.",
+    ),
+    "an empty type": (
+        {"authorization_details": [{"type": ""}]},
+        "property authorization_details[0].type.",
+    ),
+    "a type of 256": (
+        {"authorization_details": [{"type": "a" * 256}]},
+        "property authorization_details[0].type.",
+    ),
+    "a type with a control": (
+        {"authorization_details": [{"type": "\x1b"}]},
+        "property authorization_details.type.",
+    ),
+    "a type twice": (
+        {"authorization_details": [{"type": "SECRETVALUE"}] * 2},
+        "property authorization_details.",
+    ),
     "another dialect": ({"token_dialect": "access_token_authz"}, "property token_dialect."),
     "markup in a name": ({"name": "<SECRETVALUE"}, "property name."),
 }

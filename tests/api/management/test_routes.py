@@ -12,6 +12,7 @@ Told = Callable[[Story], None]
 OPENED_BY = {
     ("POST", "/users"): "create:users",
     ("GET", "/users/{user_id}"): "read:users",
+    ("PATCH", "/users/{user_id}"): "update:users",
     ("DELETE", "/users/{user_id}"): "delete:users",
     ("GET", "/users/{user_id}/enrollments"): "read:users",
     ("DELETE", "/users/{user_id}/authenticators"): "delete:guardian_enrollments",

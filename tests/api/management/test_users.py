@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+import httpx2
 import pytest
 
 from consent.identifiers import person_id_of
@@ -148,5 +149,161 @@ def test_an_odd_id_is_an_id_like_any_other(told: Told, user_id: str) -> None:
         assert created["user_id"] == f"auth0|{user_id}"
         quoted = "".join(f"%{octet:02X}" for octet in f"auth0|{user_id}".encode())
         assert (await admin.call("GET", f"users/{quoted}")).json() == created
+
+    told(story)
+
+
+def test_a_user_is_changed_member_by_member(told: Told) -> None:
+    async def story(admin: Administration) -> None:
+        created = await admin.created("users", {"user_id": "u", "email": "a@b", "name": "N"})
+        admin.now += 1
+        body = {"name": "M", "phone_number": "+4915112345", "user_id": "v", "unknown": 1}
+        answer = await admin.call("PATCH", "users/auth0%7Cu", body)
+        assert (answer.status_code, answer.json()) == (200, created | {
+            "name": "M",
+            "phone_number": "+4915112345",
+            "updated_at": "2027-01-15T08:00:01.000Z",
+        })  # fmt: skip
+        assert (await admin.call("GET", "users/auth0%7Cu")).json() == answer.json()
+        check_refused(await admin.call("PATCH", "users/x", {}), 404, "inexistent_user")
+
+    told(story)
+
+
+def test_a_user_is_blocked_and_unblocked(told: Told) -> None:
+    """T39: the scripts read the field beside the record."""
+
+    async def story(admin: Administration) -> None:
+        await admin.created("users", {"user_id": "u"})
+        people = admin.services.people
+        person_id = person_id_of("auth0|u", admin.services.settings.partitions)
+        changes: list[tuple[dict[str, object], bool]] = [
+            ({"blocked": True}, True),
+            ({"name": "N"}, True),
+            ({"blocked": None}, True),
+            ({"blocked": False}, False),
+        ]
+        for body, blocked in changes:
+            answer = await admin.call("PATCH", "users/auth0%7Cu", body)
+            assert answer.status_code == 200
+            assert answer.json().get("blocked", False) is blocked
+            stored = await people.read_with_block(person_id)
+            assert stored is not None
+            assert stored[1] is blocked
+
+    told(story)
+
+
+def test_a_user_code_is_set_replaced_and_removed_and_never_shown(told: Told) -> None:
+    """A041: what is kept is its MAC."""
+
+    async def story(admin: Administration) -> None:
+        services = admin.services
+        person_id = person_id_of("auth0|u", services.settings.partitions)
+        key = Partition.of(person_id).person(person_id)
+
+        async def check_kept(answer: httpx2.Response, code: str | None) -> None:
+            assert "2511" not in answer.text
+            assert "user_code" not in answer.text
+            kept = await services.store.redis.execute("HGET", key, "code")
+            mac = services.seal.user_code(person_id, code) if code else None
+            assert kept == (mac.encode() if mac else None)
+
+        created = await admin.call("POST", "users", {"user_id": "u", "user_code": "2511 a"})
+        await check_kept(created, "2511 a")
+        changes: list[tuple[dict[str, object], str | None]] = [
+            ({"user_code": "2511 b"}, "2511 b"),
+            ({"name": "N"}, "2511 b"),
+            ({"user_code": None}, None),
+        ]
+        for body, code in changes:
+            await check_kept(await admin.call("PATCH", "users/auth0%7Cu", body), code)
+
+    told(story)
+
+
+def test_a_user_is_found_by_what_the_changes_left(told: Told) -> None:
+    """A028, T41: however an address is spelt."""
+
+    async def story(admin: Administration) -> None:
+        find = admin.services.people.find
+        await admin.created("users", {"user_id": "u", "email": "Jane@Example.COM"})
+        assert await find("email", "jane@example.com") == "auth0|u"
+        body = {"email": "j@example.com", "phone_number": "+4915112345"}
+        await admin.call("PATCH", "users/auth0%7Cu", body)
+        assert await find("email", "jane@example.com") is None
+        assert await find("email", "j@example.com") == "auth0|u"
+        assert await find("phone_number", "+4915112345") == "auth0|u"
+        await admin.call("DELETE", "users/auth0%7Cu")
+        assert await find("email", "j@example.com") is None
+
+    told(story)
+
+
+def test_of_changes_at_once_none_is_lost(told: Told) -> None:
+    async def story(admin: Administration) -> None:
+        await admin.created("users", {"user_id": "u"})
+        bodies: list[dict[str, object]] = [
+            {"name": "N"},
+            {"nickname": "K"},
+            {"email": "a@b"},
+            {"blocked": True},
+            {"user_metadata": {"a": 1}},
+            {"user_metadata": {"b": 1}},
+        ]
+        answers = await asyncio.gather(
+            *[admin.call("PATCH", "users/auth0%7Cu", body) for body in bodies]
+        )
+        assert [answer.status_code for answer in answers] == [200] * len(bodies)
+        stands = (await admin.call("GET", "users/auth0%7Cu")).json()
+        assert (stands["name"], stands["nickname"], stands["email"]) == ("N", "K", "a@b")
+        assert stands["blocked"] is True
+        assert stands["user_metadata"] == {"a": 1, "b": 1}
+
+    told(story)
+
+
+def test_a_change_that_others_overtake_time_and_again_is_a_conflict(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(admin: Administration) -> None:
+        await admin.created("users", {"user_id": "u"})
+
+        async def overtaken(*_: object, **__: object) -> bool:
+            return False
+
+        monkeypatch.setattr(admin.services.people, "change", overtaken)
+        check_refused(
+            await admin.call("PATCH", "users/auth0%7Cu", {"name": "N"}), 409, "user_conflict"
+        )
+
+    told(story)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"blocked": "SECRETVALUE"}, "property blocked."),
+        ({"user_code": "123"}, "property user_code."),
+        ({"user_code": 2511}, "property user_code."),
+        ({"user_code": "SECRETVALUE" * 3}, "property user_code."),
+        ({"email": "SECRETVALUE"}, "property email."),
+        ({"email": ""}, "property email."),
+        ({"phone_number": "SECRETVALUE"}, "property phone_number."),
+        ({"name": "<b>SECRETVALUE"}, "property name."),
+        ({"username": ""}, "property username."),
+        ({"user_metadata": ["SECRETVALUE"]}, "property user_metadata."),
+    ],
+)
+def test_a_bad_change_is_refused_by_the_name_of_its_member(
+    told: Told, body: dict[str, object], said: str
+) -> None:
+    async def story(admin: Administration) -> None:
+        created = await admin.created("users", {"user_id": "u"})
+        answer = await admin.call("PATCH", "users/auth0%7Cu", body)
+        message = check_refused(answer, 400, "invalid_body")
+        assert said in message
+        assert "SECRETVALUE" not in message
+        assert (await admin.call("GET", "users/auth0%7Cu")).json() == created
 
     told(story)
