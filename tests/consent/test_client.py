@@ -96,7 +96,7 @@ def test_a_client_without_a_secret_may_have_a_certificate() -> None:
 
 
 @pytest.mark.parametrize("header", [None, "Basic YTpi"])
-def test_two_methods_at_once_are_refused(header: str | None) -> None:
+def test_a_secret_and_an_assertion_are_two_methods(header: str | None) -> None:
     """A006."""
     with pytest.raises(InvalidRequest):
         credentials(header, ASSERTED | {"client_secret": "s"})
