@@ -144,13 +144,13 @@ def test_nothing_of_it_is_pushed_or_logged(bank: Bank) -> None:
         bank.client,
         user_id,
         audience=bank.api,
-        authorization_details=json.dumps([{"type": "payment", "to": "details-4711"}]),
-        request_context='{"place":"context-4711"}',
+        authorization_details=json.dumps([{"type": "payment", "to": "details-kanari11"}]),
+        request_context='{"place":"context-kanari11"}',
     )
     [push] = bank.nod.pushes(phone)
 
-    assert "4711" not in json.dumps(push)
-    assert "4711" not in bank.nod.logs()
+    assert "kanari11" not in json.dumps(push)
+    assert "kanari11" not in bank.nod.logs()
 
 
 @pytest.mark.parametrize("as_text", [False, True], ids=["an array", "a text"])

@@ -473,7 +473,7 @@ def test_where_nobody_is_trusted_no_token_names_anybody(nod: Nod, naming: Naming
 
 # user_code
 
-CODE = "code-4711"
+CODE = "code-kanari11"
 MISSING = (400, "missing_user_code", "The user_code of the end-user is needed")
 WRONG = (400, "invalid_user_code", "The user_code is wrong")
 
@@ -546,14 +546,15 @@ def test_who_guesses_codes_is_not_heard_any_more(equipped_nod: Nod, coding: OAut
 
 def test_no_code_is_shown_or_logged(equipped_nod: Nod, coding: OAuthClient) -> None:
     """A041: neither to an administrator, nor in a log."""
-    person = a_person(equipped_nod, "discreet", user_code="discreet-4711")
+    person = a_person(equipped_nod, "discreet", user_code="discreet-kanari11")
     path = f"users/{person.user_id.replace('|', '%7C')}"
     started(equipped_nod, coding, login_hint=person.user_id, user_code="indiscreet-4712")
     rung(
-        person, started(equipped_nod, coding, login_hint=person.user_id, user_code="discreet-4711")
+        person,
+        started(equipped_nod, coding, login_hint=person.user_id, user_code="discreet-kanari11"),
     )
 
-    assert "4711" not in equipped_nod.admin("GET", path).text
+    assert "kanari11" not in equipped_nod.admin("GET", path).text
     assert "discreet-47" not in equipped_nod.logs()
 
 

@@ -656,12 +656,20 @@ def test_no_request_is_in_the_log(nod: Nod) -> None:
     """A041, B020: neither the JWT nor what is in it; and none of all these was unexpected."""
     client, user_id = SigningClient(nod), nod.new_user()
     nod.new_phone(user_id)
-    request = client.request(login_hint=user_id, user_code="code-4711", binding_message="msg-4711")
+    request = client.request(
+        login_hint=user_id, user_code="code-kanari11", binding_message="msg-kanari11"
+    )
     auth_req_id = accepted(client.send(request))["auth_req_id"]
     client.send(request)
     logs = nod.logs()
 
-    for said in (request, request.rpartition(".")[2], "4711", auth_req_id, client.client_secret):
+    for said in (
+        request,
+        request.rpartition(".")[2],
+        "kanari11",
+        auth_req_id,
+        client.client_secret,
+    ):
         assert said not in logs
     events = [json.loads(line) for line in (nod.directory / "api.log").read_text().splitlines()]
     assert [event for event in events if event["event"] == "unexpected"] == []
@@ -669,12 +677,12 @@ def test_no_request_is_in_the_log(nod: Nod) -> None:
 
 def test_the_payload_of_a_request_is_not_repeated_to_its_sender(asking: Asking) -> None:
     """A101."""
-    marked = asking.request(scope="openid scope-4711", binding_message="Pay 4711")
+    marked = asking.request(scope="openid scope-kanari11", binding_message="Pay kanari11")
     answer = asking.client.send(marked)
     payload = base64.urlsafe_b64decode(marked.split(".")[1] + "==")
 
-    assert b"4711" in payload
-    assert "4711" not in answer.text
+    assert b"kanari11" in payload
+    assert "kanari11" not in answer.text
     assert refusal_of(answer) == (
         400,
         "invalid_scope",
