@@ -3,13 +3,23 @@ The domain: what may be asked, who may answer, and what an answer is worth.
 
 A request's way through it, one file a station:
 
-    authentication_request  parameters of /bc-authorize -> AuthenticationRequest, or the error
+    client, client_assertion, client_certificate, profile
+                            who asks, how they prove it, and what their profile allows
+    request_object          the parameters of /bc-authorize, when they are signed
+    authentication_request, authorization_details
+                            the parameters -> AuthenticationRequest, or the error
+    login_hint, hint_tokens whom it is for
     lifecycle               the states of a consent and what moves them
     push, transaction       what rings the phone: the doorbell and the token it carries
     device_proof            what the phone signs: proofs of its key, and its answer
     prompt                  what the person is shown
-    tokens                  what the client gets in the end
+    callback                how a client that does not poll hears of the end
+    dpop                    the key a client's tokens are bound to
+    tokens, refresh_token   what the client gets in the end
+    access_token, introspection
+                            what they are when they come back
 
-`consent.store` is the only part that does IO: it speaks Redis. Everything else is functions and
-frozen values; `now` and the settings are arguments.
+Below them: `jose` (keys and signatures of others), `signing_key` and `key_ring` (ours).
+`consent.store` speaks Redis and `consent.outbound` calls the URLs that clients name: nothing else
+does IO. Everything else is functions and frozen values; `now` and the settings are arguments.
 """
