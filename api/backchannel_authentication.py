@@ -27,7 +27,7 @@ from consent.errors import (
 )
 from consent.identifiers import consent_id_of, new_auth_req_id, person_id_of
 from consent.jose import PublicKey, UnusableKey
-from consent.login_hint import login_hint
+from consent.login_hint import LoginHint, login_hint
 from consent.outbound.client import OutboundFailed
 from consent.settings import Settings
 from consent.store.consents import PLAIN, Refused, Terms
@@ -49,9 +49,15 @@ class BackchannelAuthentication:
         # Only what is pushed is bound to what is shown here (A175, D058).
         pushed = client.backchannel_token_delivery_mode == "push"  # noqa: S105 - a mode
         bound_to = await confirmation(services, call, client, (PATH,)) if pushed else ""
-        resource_server = await services.resource_server(requested_audience(parameters))
+        audience = requested_audience(parameters)
+        resource_server = await services.resource_server(audience) if audience else None
         asked = authentication_request(parameters, client, resource_server, settings)
-        user_id = await self._user_id(parameters, client)
+        # Who it is for is looked up last; that they are there is for the accepting step to say.
+        if "login_hint" in parameters:
+            hint = login_hint(parameters["login_hint"], issuer=settings.issuer)
+        else:
+            hint = await self._hint(parameters, client)
+        user_id = hint.value if hint.kind == "user_id" else await self._found(hint)
         request = msgspec.structs.replace(asked, user_id=user_id)
         person_id = person_id_of(user_id, settings.partitions)
         auth_req_id = new_auth_req_id(person_id)
@@ -91,32 +97,31 @@ class BackchannelAuthentication:
             raise InvalidRequest("request has been used before")
         return parameters
 
-    async def _user_id(self, parameters: dict[str, str], client: Client) -> str:
-        """Whom the hint means; that they are there is for the accepting step to say (A028)."""
+    async def _hint(self, parameters: dict[str, str], client: Client) -> LoginHint:
+        """Whom a token means that was signed by us, or by an issuer we trust (A029-A034)."""
         services, issuer = self._services, self._services.settings.issuer
-        if "id_token_hint" in parameters:
-            return hint_tokens.id_token_hint(
-                parameters["id_token_hint"],
-                client_id=client.client_id,
-                issuer=issuer,
-                keys=(await services.signing_keys.ring()).public_keys(),
-                now=services.clock(),
-            )
         if "login_hint_token" in parameters:
-            hint = hint_tokens.login_hint_token(
+            return hint_tokens.login_hint_token(
                 parameters["login_hint_token"],
                 issuers=services.hint_issuers,
                 issuer=issuer,
                 now=services.clock(),
             )
-        else:
-            hint = login_hint(parameters["login_hint"], issuer=issuer)
-        if hint.kind == "user_id":
-            return hint.value
-        found = await services.people.find(hint.kind, hint.value)
-        if found is None:
+        user_id = hint_tokens.id_token_hint(
+            parameters["id_token_hint"],
+            client_id=client.client_id,
+            issuer=issuer,
+            keys=(await services.signing_keys.ring()).public_keys(),
+            now=services.clock(),
+        )
+        return LoginHint("user_id", user_id)
+
+    async def _found(self, hint: LoginHint) -> str:
+        """The user id of an e-mail address or a phone number."""
+        user_id = await self._services.people.find(hint.kind, hint.value)
+        if user_id is None:
             raise UnknownUserId("User ID is malformed or unknown", detail=f"by {hint.kind}")
-        return found
+        return user_id
 
     def _terms(
         self,

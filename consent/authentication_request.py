@@ -161,6 +161,8 @@ def known_audience(
     parameters: dict[str, str], resource_server: ResourceServer | None, settings: Settings
 ) -> str:
     """The audience of the access token; without one it is userinfo's."""
+    if "audience" not in parameters and "resource" not in parameters:  # as most do
+        return settings.url("userinfo")
     audience = requested_audience(parameters)
     if audience is None:
         return settings.url("userinfo")

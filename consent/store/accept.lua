@@ -2,7 +2,6 @@
 --
 -- KEYS  1 consent  2 person  3 addresses of the person  4 open of the person
 --       5 recent of the person  6 opened of the partition  7 outbox  8 story of the consent
---       9 callback of the consent
 -- ARGV  1 consent_id  2 client_id  3 person_id  4 request (JSON)  5 life in seconds
 --       6 poll interval in seconds  7 requests a minute of one person, at most
 --       8 open requests of one person, at most  9 open requests of the partition, at most
@@ -65,7 +64,8 @@ redis.call('SET', KEYS[8], ARGV[4])
 if ARGV[13] then
   if ARGV[13] ~= 'poll' then
     redis.call('HSET', KEYS[1], 'mode', ARGV[13])
-    redis.call('SET', KEYS[9], ARGV[14], 'PXAT', deadline + ARGV[20])
+    local callback = string.gsub(KEYS[1], ':consent:', ':callback:', 1)
+    redis.call('SET', callback, ARGV[14], 'PXAT', deadline + ARGV[20])
   end
   if ARGV[18] ~= '' then redis.call('HSET', KEYS[1], 'refresh', ARGV[18]) end
   if ARGV[19] ~= '' then redis.call('HSET', KEYS[1], 'cnf', ARGV[19]) end

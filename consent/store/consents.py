@@ -156,7 +156,6 @@ class Consents:
                 p.opened,
                 p.outbox,
                 p.story(consent_id),
-                p.callback(consent_id),
             ],
             consent_id,
             client_id,
