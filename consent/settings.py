@@ -256,7 +256,10 @@ def networks(text: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
 
 def ports(text: str) -> frozenset[int]:
     """A comma separated list of ports. Raises ValueError."""
-    return frozenset(int(part) for part in text.split(",") if part.strip())
+    found = frozenset(int(part) for part in text.split(",") if part.strip())
+    if not all(1 <= port <= 65_535 for port in found):  # noqa: PLR2004 - what 16 bits hold
+        raise ValueError("no port")
+    return found
 
 
 def _check_lists(settings: Settings) -> None:
@@ -280,8 +283,8 @@ def _check_urls(settings: Settings) -> None:
         _check_http(f"NOD_{name.upper()}", getattr(settings, name))
     if settings.mtls_base_url:
         _check_http("NOD_MTLS_BASE_URL", settings.mtls_base_url)
-        if not settings.mtls_base_url.endswith("/"):
-            raise SettingsError("NOD_MTLS_BASE_URL: must end with a slash")
+        if not re.fullmatch(r"[^?#@]+/", settings.mtls_base_url):
+            raise SettingsError("NOD_MTLS_BASE_URL: must end with a slash and have no query")
     issuer = urlsplit(settings.issuer)
     if issuer.query or issuer.fragment or issuer.username or not settings.issuer.endswith("/"):
         raise SettingsError("NOD_ISSUER: must end with a slash and have no query or fragment")

@@ -41,13 +41,11 @@ TESTED_ELSEWHERE = {
     "api/backchannel_authentication.py": _FLOW,
     "api/ciba_grant.py": _FLOW,
     "api/client_authentication.py": "tests/flows/test_client_authentication.py",
-    "api/client_keys.py": "tests/flows/test_client_authentication.py",
     "api/device_api.py": _FLOW,
     "api/device_authentication.py": _FLOW,
     "api/doorbell.py": "tests/workers/test_jobs.py",  # what it writes is what a worker reads
     "api/edge.py": _BAD_INPUT,
     "api/public.py": _FLOW,
-    "api/long_polls.py": "tests/flows/test_long_polling.py",
     "api/refresh_token_grant.py": "tests/flows/test_tokens.py",
     "api/rich_consents.py": _FLOW,
     "api/sender_constraint.py": "tests/flows/test_dpop.py",

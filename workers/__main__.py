@@ -23,8 +23,10 @@ from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 
 from consent import jobs, logs, policy
+from consent.client import Client
 from consent.outbound.client import GuardedClient
 from consent.settings import Settings, SettingsError, load
+from consent.store import keys
 from consent.store.opening import open_store
 from consent.store.signing_keys import SigningKeys
 from workers.apns import ApnsSender
@@ -103,8 +105,14 @@ class Sending(threading.Thread):
                 senders(settings) as by_provider,
                 contextlib.aclosing(GuardedClient.from_settings(settings)) as outbound,
             ):
+
+                async def is_known(client_id: str) -> bool:
+                    client = await store.directory.read(keys.CLIENTS, client_id, Client)
+                    return client is not None
+
                 notifier = Notifier(
                     consents=store.consents,
+                    is_known=is_known,
                     seal=store.seal,
                     issuer=settings.issuer,
                     senders=by_provider,

@@ -7,7 +7,7 @@ stay warm. What decides whether anything is owed is the claim, in Redis; asking 
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
 import msgspec
@@ -45,13 +45,18 @@ class Notifier:
         self,
         *,
         consents: Consents,
+        is_known: Callable[[str], Awaitable[bool]],
         seal: Seal,
         issuer: str,
         senders: dict[str, Sender],
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """`senders` by provider (`apns`, `fcm`); one that is not configured is not there."""
+        """
+        `is_known` says whether a client (by its id) is still there; `senders` are by provider
+        (`apns`, `fcm`), one that is not configured is not there.
+        """
         self._consents = consents
+        self._is_known = is_known
         self._seal = seal
         self._issuer = issuer
         self._senders = senders
@@ -70,10 +75,13 @@ class Notifier:
     async def _deliver(self, consent_id: str) -> None:
         try:
             claim = await self._consents.claim(consent_id)
+            if claim is None:
+                return
+            if not await self._is_known(claim.client_id):
+                # T39: nobody is rung for a client that has left; with none told, it ends now.
+                claim = claim._replace(addresses=[])
         except TemporarilyUnavailable:
             return  # still owed; the sweeper asks again
-        if claim is None:
-            return
         outcomes = await asyncio.gather(
             *[self._rung(claim, device_id, address) for device_id, address in claim.addresses]
         )

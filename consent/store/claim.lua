@@ -7,13 +7,14 @@
 -- KEYS  1 consent  2 outbox  3 the prefix 'P:addresses:'
 -- ARGV  1 consent_id  2 lease in ms  3 state in which a person is notified  4 operation id
 -- Reply {'nothing'} | {'leased'}
---       | {'claimed', attempt, created_at, expires_at, now, person_id, device_id, address, ...}
+--       | {'claimed', attempt, created_at, expires_at, now, person_id, client_id,
+--          device_id, address, ...}
 
 local due = redis.call('ZSCORE', KEYS[2], ARGV[1])
 if not due then return {'nothing'} end
 local now = now_ms()
 local c = redis.call('HMGET', KEYS[1], 'state', 'expires_at', 'attempts', 'person', 'created_at',
-  'leased_by')
+  'leased_by', 'client')
 local person = string.match(KEYS[1], '^nod:{%x+}') .. ':person:' .. (c[4] or '')
 if c[1] ~= ARGV[3] or now >= tonumber(c[2]) or not person_stands(person, c[5]) then
   redis.call('ZREM', KEYS[2], ARGV[1])
@@ -26,7 +27,7 @@ if c[6] ~= ARGV[4] then  -- not the same call, repeated
   redis.call('HSET', KEYS[1], 'attempts', attempt, 'leased_by', ARGV[4])
   redis.call('ZADD', KEYS[2], now + ARGV[2], ARGV[1])
 end
-local claimed = {'claimed', attempt, c[5], c[2], now, c[4]}
+local claimed = {'claimed', attempt, c[5], c[2], now, c[4], c[7]}
 local addresses = redis.call('HGETALL', KEYS[3] .. c[4])
 for i = 1, #addresses, 2 do
   if redis.call('HEXISTS', KEYS[1], 'told:' .. addresses[i]) == 0 then

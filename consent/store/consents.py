@@ -83,6 +83,7 @@ class Claim(NamedTuple):
 
     consent_id: str
     person_id: str
+    client_id: str
     attempt: int
     created_at_ms: int
     expires_at_ms: int
@@ -253,10 +254,11 @@ class Consents:
         )
         if reply[0] != b"claimed":
             return None
-        _, attempt, created_at, expires_at, now, person_id, *addresses = reply
+        _, attempt, created_at, expires_at, now, person_id, client_id, *addresses = reply
         return Claim(
             consent_id,
             person_id.decode(),
+            client_id.decode(),
             attempt,
             int(created_at),
             int(expires_at),

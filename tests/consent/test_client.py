@@ -1,6 +1,7 @@
 """Who a client is: what it may offer as proof, and what it is told when that fails."""
 
 import base64
+from typing import get_args
 from urllib.parse import quote_plus
 
 import pytest
@@ -9,12 +10,16 @@ from hypothesis import strategies as st
 
 from consent.client import (
     ASSERTION_TYPE,
+    CERTIFICATE_METHODS,
     CIBA_GRANT,
     CLIENT_CREDENTIALS_GRANT,
+    SECRET_METHODS,
+    AuthenticationMethod,
     Client,
     Credentials,
     authenticated,
     credentials,
+    failed,
 )
 from consent.errors import InvalidClient, InvalidRequest, OAuthError
 from consent.identifiers import digest
@@ -210,6 +215,45 @@ def test_an_unknown_client_and_a_wrong_secret_are_told_the_same(by_header: bool)
     assert refusal(None, unknown).headers == (CHALLENGE if by_header else ())
 
 
+@pytest.mark.parametrize("method", get_args(AuthenticationMethod))
+def test_a_secret_is_taken_from_a_client_that_registered_one(method: AuthenticationMethod) -> None:
+    """A003, A004: the two ways of sending it stand for each other, and for nothing else."""
+    client = a_client(token_endpoint_auth_method=method)
+
+    for by_header in (True, False):
+        offered = Credentials(CLIENT_ID, (CLIENT_SECRET,), by_header=by_header)
+        if method in SECRET_METHODS:
+            assert authenticated(client, offered) is client
+        else:
+            refused = refusal(client, offered)
+            assert refused.detail == refusal(None, offered).detail
+
+
+def test_a_client_without_a_secret_has_none_to_guess() -> None:
+    client = a_client(secret_digest="")
+
+    assert refusal(client, Credentials(CLIENT_ID, ("",), by_header=False)).status == 401
+
+
+def test_every_method_is_by_secret_by_certificate_by_assertion_or_none() -> None:
+    by_assertion = {"client_secret_jwt", "private_key_jwt"}
+
+    assert {*get_args(AuthenticationMethod)} == (
+        SECRET_METHODS | CERTIFICATE_METHODS | by_assertion | {"none"}
+    )
+    assert not SECRET_METHODS & CERTIFICATE_METHODS
+
+
+def test_what_failed_is_for_the_log_alone() -> None:
+    """A004, A005, A101."""
+    by_header, otherwise = failed(by_header=True, detail="canary"), failed(detail="canary")
+
+    assert (by_header.headers, otherwise.headers) == (CHALLENGE, ())
+    assert by_header.description == otherwise.description
+    assert by_header.detail == "canary"
+    assert_says_nothing(otherwise, "canary")
+
+
 def test_a_client_uses_the_grants_it_is_registered_for() -> None:
     assert a_client().may_use(CIBA_GRANT)
     assert not a_client().may_use(CLIENT_CREDENTIALS_GRANT)
@@ -230,3 +274,25 @@ def test_the_defaults_are_auth0s_and_do_not_include_ciba() -> None:
         "regular_web",
     )
     assert client.jwt_configuration.lifetime_in_seconds == 36_000
+    assert client.jwt_configuration.alg == "ES256"
+
+
+def test_a_client_that_registers_nothing_more_polls_with_a_secret() -> None:
+    """CIBA 4, X07: no callback, no signed requests, no user codes, nothing bound, no rotation."""
+    client = Client(client_id="c", name="n", secret_digest="d")
+
+    assert client.backchannel_token_delivery_mode == "poll"
+    assert client.refresh_token.rotation_type == "non-rotating"
+    assert client.profile == "standard"
+    assert not any(
+        (
+            client.backchannel_client_notification_endpoint,
+            client.backchannel_authentication_request_signing_alg,
+            client.backchannel_user_code_parameter,
+            client.tls_client_certificate_bound_access_tokens,
+            client.dpop_bound_access_tokens,
+            client.jwks,
+            client.jwks_uri,
+            client.long_poll_seconds,
+        )
+    )

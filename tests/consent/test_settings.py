@@ -1,11 +1,21 @@
 """Every setting that is wrong stops the process with its name and the reason."""
 
 import dataclasses
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
-from consent.settings import Secret, Settings, SettingsError, is_loopback, load, setting
+from consent.settings import (
+    Secret,
+    Settings,
+    SettingsError,
+    is_loopback,
+    load,
+    networks,
+    ports,
+    setting,
+)
 
 CERTIFICATE = {"NOD_TLS_CERT_FILE": __file__, "NOD_TLS_KEY_FILE": __file__}
 
@@ -86,6 +96,36 @@ def test_the_queue_is_beside_the_state_unless_it_is_elsewhere() -> None:
         ("NOD_ISSUER", "https://me@id.example/", "no query"),
         ("NOD_ISSUER", "https://id.example/nod/", "root of its host"),
         ("NOD_ISSUER", "http://id.example/", "https"),
+        ("NOD_MTLS_BASE_URL", "mtls.id.example/", "absolute"),
+        ("NOD_MTLS_BASE_URL", "http://mtls.id.example/", "https"),
+        ("NOD_MTLS_BASE_URL", "https://mtls.id.example", "end with a slash"),
+        ("NOD_MTLS_BASE_URL", "https://mtls.id.example/?a=/", "no query"),
+        ("NOD_MTLS_BASE_URL", "https://mtls.id.example/#/", "no query"),
+        ("NOD_MTLS_BASE_URL", "https://me@mtls.id.example/", "no query"),
+        ("NOD_TRUSTED_PROXIES", "proxy.example", "list of networks"),
+        ("NOD_TRUSTED_PROXIES", "10.0.0.1/8", "list of networks"),
+        ("NOD_TRUSTED_PROXIES", "10.0.0.1;10.0.0.2", "list of networks"),
+        ("NOD_OUTBOUND_ALLOWED_NETWORKS", "127.0.0.1/33", "list of networks"),
+        ("NOD_OUTBOUND_ALLOWED_NETWORKS", "*", "list of networks"),
+        ("NOD_OUTBOUND_PORTS", "https", "list of ports"),
+        ("NOD_OUTBOUND_PORTS", "0", "list of ports"),
+        ("NOD_OUTBOUND_PORTS", "443,65536", "list of ports"),
+        ("NOD_OUTBOUND_PORTS", "-443", "list of ports"),
+        ("NOD_OUTBOUND_PORTS", "1" * 5_000, "list of ports"),
+        ("NOD_CLIENT_CERTIFICATE_HEADER", "Client Cert", "name of a header"),
+        ("NOD_CLIENT_CERTIFICATE_HEADER", "x" * 65, "name of a header"),
+        ("NOD_CLIENT_CERTIFICATE_HEADER", "Client-Cert:", "name of a header"),
+        ("NOD_ACR_VALUES", " urn:a", "one space"),
+        ("NOD_ACR_VALUES", "urn:a  urn:b", "one space"),
+        ("NOD_ACR_VALUES", "urn:\u00e4", "one space"),
+        ("NOD_ACR_VALUES", "urn:a\n", "one space"),
+        ("NOD_DPOP_NONCE_REQUIRED", "true", "0 or 1"),
+        ("NOD_REFRESH_TOKEN_LIFETIME_SECONDS", "59", "between 60 and"),
+        ("NOD_REFRESH_TOKEN_IDLE_LIFETIME_SECONDS", "315576001", "between 60 and"),
+        ("NOD_LONG_POLLS_MAX", "1000001", "between 0 and"),
+        ("NOD_CLIENT_CERTIFICATE_CA_FILE", "/nowhere.pem", "no such file"),
+        ("NOD_OUTBOUND_CA_FILE", "/nowhere.pem", "no such file"),
+        ("NOD_LOGIN_HINT_TOKEN_ISSUERS_FILE", "/nowhere.json", "no such file"),
         ("NOD_FCM_BASE_URL", "http://fcm.example", "https"),
         ("NOD_APNS_BASE_URL", "api.push.apple.com", "absolute"),
         ("NOD_REDIS_URL", "localhost:6379", "must begin with"),
@@ -114,6 +154,38 @@ def test_a_wrong_value_is_refused_by_name(variable: str, value: str, reason: str
     assert reason in str(refused.value)
     if "SECRET" in variable:
         assert value not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", []),
+        (" , ", []),
+        ("10.0.0.1", [ip_network("10.0.0.1/32")]),
+        ("10.0.0.0/8, ::1", [ip_network("10.0.0.0/8"), ip_network("::1/128")]),
+    ],
+)
+def test_networks_are_addresses_and_networks_between_commas(
+    text: str, expected: list[object]
+) -> None:
+    assert networks(text) == expected
+    assert load({"NOD_TRUSTED_PROXIES": text}).trusted_proxies == text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("", set()), ("443", {443}), ("443, 8443,443", {443, 8_443})]
+)
+def test_ports_are_numbers_between_commas(text: str, expected: set[int]) -> None:
+    assert ports(text) == expected
+
+
+def test_nothing_of_a_client_is_reached_or_believed_unless_a_setting_says_so() -> None:
+    """T18, D064: public addresses and https alone; no proxy's header counts."""
+    settings = load({})
+
+    assert ports(settings.outbound_ports) == {443}
+    assert networks(settings.outbound_allowed_networks) == []
+    assert networks(settings.trusted_proxies) == []
 
 
 def test_state_on_a_cluster_needs_a_single_server_for_the_queue() -> None:

@@ -1,7 +1,7 @@
 """One claim is one attempt: every device is rung, every outcome recorded, whatever happens."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -12,7 +12,7 @@ from consent.store.consents import Attempt, Claim, Consents
 from consent.store.keys import Partition
 from consent.store.lane import StoreUnavailable
 from tests.support.redis_server import RedisServer
-from tests.support.store import Person, StoreInUse, opened, run
+from tests.support.store import CLIENT, Person, StoreInUse, opened, run
 from workers import notifier as notifier_module
 from workers.in_work import InWork
 from workers.notifier import Notifier
@@ -55,11 +55,23 @@ class Flaky(Consents):
         return await super().report(claim, attempts, retry_in_ms)
 
 
+async def _known(client_id: str) -> bool:
+    return client_id == CLIENT
+
+
+async def _unknown(_client_id: str) -> bool:
+    return False
+
+
 def notifier_of(
-    use: StoreInUse, provider: Provider | None, consents: Consents | None = None
+    use: StoreInUse,
+    provider: Provider | None,
+    consents: Consents | None = None,
+    is_known: Callable[[str], Awaitable[bool]] = _known,
 ) -> Notifier:
     return Notifier(
         consents=consents or use.store.consents,
+        is_known=is_known,
         seal=use.store.seal,
         issuer="https://nod.example/",
         senders={"fcm": provider} if provider else {},
@@ -101,6 +113,22 @@ def test_every_device_is_rung_once_however_often_it_is_asked(redis_server: Redis
                 assert push.notification.txlnkid == push.collapse_id == consent_id
                 assert 55 <= push.lifetime_seconds <= 60
             assert await outcomes(use, consent_id) == ["delivered"] * 3
+
+    run(test)
+
+
+def test_nobody_is_rung_for_a_client_that_has_left(redis_server: RedisServer) -> None:
+    """T39: and with nobody told, the request ends at once."""
+
+    async def test() -> None:
+        async with opened(redis_server.url) as use:
+            person = await use.person()
+            consent_id = await person.ask()
+            provider = Provider(delivered)
+            await notify(notifier_of(use, provider, is_known=_unknown), consent_id)
+
+            assert provider.pushes == []
+            assert await state(use, consent_id) == "unreachable"
 
     run(test)
 
