@@ -43,6 +43,14 @@ def test_pushes_are_told_by_provider_and_outcome() -> None:
     assert told["nod_pushes_total outcome=unregistered provider=apns"] == 1
 
 
+def test_calls_to_clients_are_told_by_mode_and_outcome() -> None:
+    told = samples({"call:ping:delivered": 4, "call:push:retry": 2, "push:fcm:delivered": 1})
+
+    assert told["nod_calls_total mode=ping outcome=delivered"] == 4
+    assert told["nod_calls_total mode=push outcome=retry"] == 2
+    assert told["nod_pushes_total outcome=delivered provider=fcm"] == 1
+
+
 def test_the_queue_and_the_workers_are_told() -> None:
     told = samples({}, depth=7, workers=2)
 

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from consent import policy
 from consent.device import address_name
 from consent.identifiers import new_device_id, new_ticket
 from consent.lifecycle import Event
 from consent.push import Address
-from consent.store.consents import Attempt
+from consent.store.consents import Attempt, Terms
+from consent.store.keys import Partition
 from tests.support.proxy import Fault, Proxy
 from tests.support.redis_server import RedisServer
 from tests.support.store import CLIENT, THUMBPRINT, opened, run
@@ -136,6 +138,66 @@ def test_a_report_counts_once(lost: Proxy) -> None:
             after = (await use.store.consents.stats())["push:fcm:delivered"]
             assert read is not None
             assert len(read[1]) == 1
+            assert after == before + 1
+
+    run(test)
+
+
+def test_a_wrong_user_code_counts_once(lost: Proxy) -> None:
+    """A039: or a bad connection would lock people out."""
+
+    async def test() -> None:
+        async with opened(lost.url) as use:
+            person = await use.person()
+            user = await use.store.people.read(person.person_id)
+            assert user is not None
+            await use.store.people.change(person.person_id, read=user, user=user, user_code="MAC")
+            wrong = Terms(user_code="another MAC")
+            for _ in range(policy.USER_CODE_FAILURES_MAX):
+                assert (await person.ask(60, wrong)).why == "invalid_user_code"
+            assert (await person.ask(60, wrong)).why == "user_code_locked"
+
+    run(test)
+
+
+def test_a_redemption_is_one_with_its_key_and_its_refresh_token(lost: Proxy) -> None:
+    """I2, D080: granted, whoever hears of it the second time."""
+
+    async def test() -> None:
+        async with opened(lost.url) as use:
+            person = await use.person()
+            consent_id = await person.ask(60, Terms(refresh_lives_ms=(60_000, 30_000)))
+            await person.answer(consent_id, Event.APPROVE)
+            granted = await use.store.consents.poll(consent_id, CLIENT, "jkt:a")
+            grant = Partition.of(consent_id).grant(consent_id)
+            ends_at = await use.store.redis.execute("HGET", grant, "expires_at")
+            assert granted.outcome == "granted"
+            assert int(ends_at) == granted.redeemed_at_ms + 60_000
+
+    run(test)
+
+
+def test_a_call_to_a_client_is_claimed_and_reported_once(lost: Proxy) -> None:
+    """A150, I12: owed by the answer, leased to one, and told of once."""
+
+    async def test() -> None:
+        async with opened(lost.url) as use:
+            person = await use.person()
+            consent_id = await person.ask(60, Terms("ping", b"sealed"))
+            assert await person.answer(consent_id, Event.APPROVE) in {"call", "repeated"}
+            claim = await use.store.calls.claim(consent_id)
+            assert claim is not None
+            assert (claim.attempt, claim.state) == (1, "approved")
+            assert await use.store.calls.claim(consent_id) is None
+            before = (await use.store.consents.stats()).get("call:ping:delivered", 0)
+            reported = await use.store.calls.report(
+                claim, outcome="delivered", retry_in_ms=1_000, fact=b'{"event":"call"}'
+            )
+            read = await use.store.consents.read(consent_id)
+            after = (await use.store.consents.stats())["call:ping:delivered"]
+            assert reported == "delivered"
+            assert read is not None
+            assert len(read[1]) == 2
             assert after == before + 1
 
     run(test)

@@ -77,6 +77,19 @@ PARAMETERS: dict[str, tuple[dict[str, str | None], int, str]] = {
     "request object": ({"request": "x.y.z"}, 400, "invalid_request"),
     "request_uri": ({"request_uri": "https://x/"}, 400, "invalid_request"),
     "details": ({"authorization_details": "{}"}, 400, "invalid_authorization_details"),
+    "deep details": (
+        {"authorization_details": "[" * 5_000},
+        400,
+        "invalid_authorization_details",
+    ),
+    "deep context": ({"request_context": "[" * 2_000}, 400, "invalid_request"),
+    "a context that is no object": ({"request_context": "5"}, 400, "invalid_request"),
+    "only a login_hint_token": (
+        {"login_hint": None, "login_hint_token": "x.y.z"},
+        400,
+        "invalid_request",
+    ),
+    "unknown resource": ({"resource": "https://nowhere/"}, 400, "invalid_target"),
     "unknown audience": ({"audience": "https://nowhere/"}, 403, "access_denied"),
 }
 
@@ -108,7 +121,9 @@ BODIES = {
 }
 
 
-@pytest.mark.parametrize("path", ["bc-authorize", "oauth/token"])
+@pytest.mark.parametrize(
+    "path", ["bc-authorize", "oauth/token", "oauth/revoke", "oauth/introspect"]
+)
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 def test_a_malformed_form_is_an_invalid_request(
     nod: Nod, client: OAuthClient, path: str, body: bytes
@@ -155,6 +170,10 @@ AUTHORIZATIONS = [
 ENDPOINTS = [
     ("POST", "bc-authorize"),
     ("POST", "oauth/token"),
+    ("POST", "oauth/revoke"),
+    ("POST", "oauth/introspect"),
+    ("GET", "userinfo"),
+    ("POST", "userinfo"),
     ("POST", "appliance-mfa/api/enroll"),
     ("POST", "appliance-mfa/api/resolve-transaction"),
     ("GET", "rich-consents"),
