@@ -17,12 +17,12 @@ from consent.identifiers import (
 )
 from consent.push import Address
 from consent.settings import Settings, load
-from consent.store.consents import Terms
+from consent.store.consents import PLAIN, Terms
 from consent.store.opening import Store, open_store
 
 THUMBPRINT = "t" * 43
 CLIENT = "client"
-POLLED = Terms()
+POLLED = PLAIN
 
 
 def settings(redis_url: str, **values: object) -> Settings:
