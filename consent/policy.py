@@ -58,6 +58,7 @@ KEY_SET_FRESH_SECONDS = 300
 KEY_SET_REFETCH_SECONDS = 10  # an unknown kid, or a failure, asks again no sooner
 KEY_SET_STALE_SECONDS_MAX = 3_600  # since the last answer: a set is used while its host is away
 KEY_SETS_MAX = 1_000
+KEY_SET_WAITERS_MAX = 100
 KEYS_OF_A_SET_MAX = 20
 
 # user_code (A038-A041): wrong codes of one person, at most, before it is refused unheard

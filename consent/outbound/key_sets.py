@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from consent import jose, policy, strict_json
+from consent.errors import TemporarilyUnavailable
 from consent.jose import PublicKey
 from consent.outbound.client import OutboundFailed
 
@@ -32,6 +33,7 @@ class _KeySet:
     tried_at: float = -math.inf
     reason: str = "connection"  # of the last failure
     fetch: asyncio.Task[None] | None = None
+    waiting: int = 0  # callers of that fetch
 
     def has(self, kid: str | None, now: float) -> bool:
         """Fresh, and with such a key. Without a kid any may be meant."""
@@ -60,7 +62,8 @@ class KeySets:
         but not sooner than policy.KEY_SET_REFETCH_SECONDS after the last time.
 
         While it cannot be fetched the last known keys are used, for at most
-        policy.KEY_SET_STALE_SECONDS_MAX. Raises OutboundFailed when there are none.
+        policy.KEY_SET_STALE_SECONDS_MAX. Raises OutboundFailed when there are none, and
+        TemporarilyUnavailable when too many wait for them already.
         """
         known = self._of(jwks_uri)
         if known.has(kid, self._clock()):
@@ -68,10 +71,20 @@ class KeySets:
         if known.may_be_fetched(self._clock()):
             known.fetch = asyncio.create_task(self._fetch(jwks_uri, known))
         if known.fetch:
-            await asyncio.shield(known.fetch)  # whose caller goes away takes it from nobody
+            await self._wait(known, known.fetch)
         if not known.is_usable(self._clock()):
             raise OutboundFailed(known.reason)
         return known.keys
+
+    async def _wait(self, known: _KeySet, fetch: asyncio.Task[None]) -> None:
+        """A client whose keys are slow holds so many requests and no more (T18)."""
+        if known.waiting >= policy.KEY_SET_WAITERS_MAX:
+            raise TemporarilyUnavailable(detail="too many wait for one key set")
+        known.waiting += 1
+        try:
+            await asyncio.shield(fetch)  # whose caller goes away takes it from nobody
+        finally:
+            known.waiting -= 1
 
     def _of(self, jwks_uri: str) -> _KeySet:
         known = self._sets.setdefault(jwks_uri, _KeySet())

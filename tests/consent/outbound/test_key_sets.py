@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consent import policy
+from consent.errors import TemporarilyUnavailable
 from consent.identifiers import b64url
 from consent.outbound.client import OutboundFailed
 from consent.outbound.key_sets import KeySets
@@ -262,6 +263,27 @@ def test_a_slow_host_keeps_only_those_waiting_who_need_it() -> None:
         assert not waiting.done()
         stage.held[URL].set()
         assert await waiting == ["k1"]
+
+    asyncio.run(run())
+
+
+def test_so_many_wait_for_one_host_and_no_more() -> None:
+    """T18: the next of its callers is told to come back, those of another host are served."""
+
+    async def run() -> None:
+        stage = Stage()
+        stage.publish("k1")
+        stage.publish("k1", url=OTHER)
+        stage.held[URL] = asyncio.Event()
+        most = policy.KEY_SET_WAITERS_MAX
+        waiting = [asyncio.create_task(stage.kids()) for _ in range(most)]
+        await asyncio.sleep(0)
+        with pytest.raises(TemporarilyUnavailable):
+            await stage.kids()
+        assert await stage.kids(url=OTHER) == ["k1"]
+        stage.held[URL].set()
+        assert await asyncio.gather(*waiting) == [["k1"]] * most
+        assert await stage.kids() == ["k1"]
 
     asyncio.run(run())
 
