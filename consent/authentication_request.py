@@ -132,7 +132,7 @@ def scope(parameters: dict[str, str]) -> list[str]:
 
 
 def required_binding_message(parameters: dict[str, str]) -> str:
-    """A036: what is missing is invalid_request."""
+    """A036, B003: what is missing is invalid_request, for every client."""
     message = parameters.get("binding_message")
     if message is None:
         raise InvalidRequest("binding_message is missing")

@@ -44,7 +44,6 @@ TESTED_ELSEWHERE = {
     "api/device_api.py": _FLOW,
     "api/device_authentication.py": _FLOW,
     "api/doorbell.py": "tests/workers/test_jobs.py",  # what it writes is what a worker reads
-    "api/edge.py": _BAD_INPUT,
     "api/public.py": _FLOW,
     "api/refresh_token_grant.py": "tests/flows/test_tokens.py",
     "api/rich_consents.py": _FLOW,

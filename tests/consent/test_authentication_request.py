@@ -95,7 +95,7 @@ RULES = [
     pytest.param(without(scope="openid pay"), "invalid_scope", id="A021 of no audience"),
     pytest.param(without(scope="openid  email"), "invalid_scope", id="A021 two spaces"),
     pytest.param(without(scope="openid\temail"), "invalid_request", id="A020 a tab"),
-    pytest.param(without("binding_message"), "invalid_request", id="A036 no message"),
+    pytest.param(without("binding_message"), "invalid_request", id="A036, B003 no message"),
     pytest.param(without(binding_message="x" * 65), "invalid_binding_message", id="A035 long"),
     pytest.param(without(audience="https://x/"), "access_denied", id="unknown audience"),
     pytest.param(without(resource="https://x/"), "invalid_target", id="RFC 8707 2"),
