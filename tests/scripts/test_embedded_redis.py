@@ -86,6 +86,16 @@ def test_a_server_on_the_path_comes_before_the_one_of_the_wheel(tmp_path: Path) 
     assert server_executable(str(tmp_path)) == str(wheel)
 
 
+def test_a_server_is_called_by_its_name(tmp_path: Path) -> None:
+    """Debian's redis-server is a link to a program that is another tool by its own name."""
+    tool = tmp_path / "redis-check-rdb"
+    tool.write_text("#!/bin/sh\n")
+    tool.chmod(0o755)
+    (tmp_path / "redis-server").symlink_to(tool)
+
+    assert server_executable(str(tmp_path)) == str(tmp_path / "redis-server")
+
+
 def test_where_there_is_no_server_fakeredis_serves_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
