@@ -78,7 +78,7 @@ class Asked:
     state: State = State.PENDING
     interval: int = INTERVAL_SECONDS
     next_poll_at: int | None = None
-    decided_at: int = 0
+    decided_at: int | None = None  # by a device: what became unreachable has only its deadline
     decided_by: int | None = None
     redeemed_at: int = 0
     claimed_at: int = 0
@@ -190,7 +190,7 @@ class Asked:
         """What is owed after a call; a retry is due at once."""
         self.call_leased_until = 0
         last = self.life_seconds
-        if self.mode == "push":
+        if self.mode == "push" and self.decided_at is not None:
             last = max(last, self.decided_at + policy.CALLABLE_AFTER_ANSWER_MS // 1_000)
         if outcome == "retry" and self.now < last:
             return "retrying"
