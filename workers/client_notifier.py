@@ -6,7 +6,6 @@ same function as at the token endpoint, from the claim alone, so that every atte
 (CIBA 10.2, 10.3). What is decided and redeemable was committed before anything leaves (A157).
 """
 
-import asyncio
 import random
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
@@ -28,9 +27,9 @@ from consent.store.calls import CallClaim, Calls
 from consent.store.directory import Directory
 from consent.store.signing_keys import SigningKeys
 from workers.in_work import InWork
+from workers.reporting import reported
 
 log = structlog.get_logger()
-REPORT_ATTEMPTS = 5
 
 
 class Outcome(NamedTuple):
@@ -151,17 +150,16 @@ class ClientNotifier:
         fact = {"event": "call", "attempt": claim.attempt, "outcome": outcome.word}
         if outcome.reason:
             fact["reason"] = outcome.reason
-        for attempt in range(REPORT_ATTEMPTS):
-            try:
-                verdict = await self._calls.report(
-                    claim,
-                    outcome=outcome.word,
-                    retry_in_ms=int(wait * 1_000),
-                    fact=msgspec.json.encode(fact),
-                )
-            except TemporarilyUnavailable:
-                await asyncio.sleep(0.2 * 2**attempt)
-                continue
+        verdict = await reported(
+            claim.consent_id,
+            lambda: self._calls.report(
+                claim,
+                outcome=outcome.word,
+                retry_in_ms=int(wait * 1_000),
+                fact=msgspec.json.encode(fact),
+            ),
+        )
+        if verdict is not None:
             log.info(
                 "client_called",
                 consent=claim.consent_id,
@@ -170,8 +168,6 @@ class ClientNotifier:
                 reason=outcome.reason,
                 verdict=verdict,
             )
-            return
-        log.warning("report_lost", consent=claim.consent_id)
 
 
 def outcome_of(status: int) -> Outcome:

@@ -29,9 +29,9 @@ from workers.outcome import (
     RetryAfter,
     Unregistered,
 )
+from workers.reporting import reported
 
 log = structlog.get_logger()
-REPORT_ATTEMPTS = 5
 
 
 class Sender(Protocol):
@@ -140,13 +140,10 @@ class Notifier:
         return int(min(waits, default=wait) * 1_000)
 
     async def _report(self, claim: Claim, attempts: list[Attempt], retry_in_ms: int) -> None:
-        for attempt in range(REPORT_ATTEMPTS):
-            try:
-                verdict = await self._consents.report(claim, attempts, retry_in_ms)
-            except TemporarilyUnavailable:
-                # Unreported, the lease runs out and the push is repeated: harmless, but not free.
-                await asyncio.sleep(0.2 * 2**attempt)
-                continue
+        verdict = await reported(
+            claim.consent_id, lambda: self._consents.report(claim, attempts, retry_in_ms)
+        )
+        if verdict is not None:
             log.info(
                 "device_notified",
                 consent=claim.consent_id,
@@ -154,8 +151,6 @@ class Notifier:
                 verdict=verdict,
                 outcomes=[a.outcome for a in attempts],
             )
-            return
-        log.warning("report_lost", consent=claim.consent_id)
 
 
 def provider_of(address: Address) -> str:

@@ -44,6 +44,7 @@ from tests.support.redis_server import RedisServer
 from tests.support.store import Person, StoreInUse, opened, run
 from tests.support.waiting import until
 from workers import client_notifier as client_notifier_module
+from workers import reporting
 from workers.client_notifier import ClientNotifier, Outcome, outcome_of
 from workers.in_work import InWork
 from workers.sweeper import sweep_forever
@@ -682,7 +683,7 @@ def test_a_store_that_goes_away_after_the_claim_leaves_the_call_to_its_lease(
 def test_a_report_that_cannot_be_made_leaves_the_call_to_its_lease(
     url: str, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_notifier_module, "REPORT_ATTEMPTS", 1)
+    monkeypatch.setattr(reporting, "ATTEMPTS", 1)
 
     class Away(Calls):
         async def report(self, *_: object, **__: object) -> str:
