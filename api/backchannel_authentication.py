@@ -45,7 +45,11 @@ class BackchannelAuthentication:
         form = _parameters(call)
         client = await authenticate(services, call, form)
         check_client_may_start_ciba(client)
-        parameters = await self._signed(form, client) if _is_signed(form, client) else form
+        if "request" in form or "request_uri" in form:
+            parameters = await self._signed(form, client)
+        else:
+            request_object.check_may_be_unsigned(client)
+            parameters = form
         # Only what is pushed is bound to what is shown here (A175, D058).
         pushed = client.backchannel_token_delivery_mode == "push"  # noqa: S105 - a mode
         bound_to = await confirmation(services, call, client, (PATH,)) if pushed else ""
@@ -168,16 +172,6 @@ class BackchannelAuthentication:
         code = parameters.get("user_code")
         person_id = person_id_of(user_id, self._services.settings.partitions)
         return self._services.seal.user_code(person_id, code) if code else ""
-
-
-def _is_signed(form: dict[str, str], client: Client) -> bool:
-    """Whether it is signed, or must be, or asks to be fetched."""
-    return (
-        "request" in form
-        or "request_uri" in form
-        or bool(client.backchannel_authentication_request_signing_alg)
-        or client.profile == "fapi-ciba"
-    )
 
 
 def _refresh_lives_ms(settings: Settings) -> tuple[int, int]:

@@ -149,4 +149,6 @@ def _is_trusted(services: Services, call: Call) -> bool:
     if peer is None:
         return False
     address = ipaddress.ip_address(peer[0])
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped  # as a socket that listens on `::` sees IPv4
     return any(address in network for network in services.trusted_proxies)

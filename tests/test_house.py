@@ -40,7 +40,6 @@ TESTED_ELSEWHERE = {
     "api/app.py": _BAD_INPUT,  # which path is whose, and in which shape it refuses
     "api/backchannel_authentication.py": _FLOW,
     "api/ciba_grant.py": _FLOW,
-    "api/client_authentication.py": "tests/flows/test_client_authentication.py",
     "api/device_api.py": _FLOW,
     "api/device_authentication.py": _FLOW,
     "api/doorbell.py": "tests/workers/test_jobs.py",  # what it writes is what a worker reads
