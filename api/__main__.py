@@ -16,6 +16,7 @@ import uvloop
 
 from api.app import create_app
 from api.long_polls import LongPolls
+from api.management.routes import LARGER_BODIES
 from api.protocol import limited_protocol
 from api.services import open_services
 from consent import logs
@@ -33,7 +34,9 @@ async def serve(settings: Settings) -> None:
             host=settings.host,
             port=settings.port,
             http=limited_protocol(
-                settings.request_deadline_seconds, settings.request_body_max_bytes
+                settings.request_deadline_seconds,
+                settings.request_body_max_bytes,
+                {path.encode(): most for path, most in LARGER_BODIES.items()},
             ),
             loop="none",
             lifespan="off",

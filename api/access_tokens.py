@@ -37,7 +37,8 @@ async def standing(services: Services, text: str, audience: str | None = None) -
     (T39): a token outlives them on paper only. Raises InvalidAccessToken.
     """
     token = await verified(services, text, audience)
-    if await services.client(token.client_id) is None:
+    client = await services.client(token.client_id)
+    if client is None or token.iat < client.since:
         raise InvalidAccessToken("its client was removed")
     owner_id = owner_of(services, token)
     if token.is_clients_own:

@@ -9,7 +9,9 @@ from api.device_api import DeviceApi
 from api.edge import Admission, Endpoint, Handler, Shape
 from api.introspection import Introspection
 from api.management.routes import management_routes
+from api.openapi.served import Description
 from api.public import Public
+from api.registration import RegistrationEndpoint
 from api.revocation import Revocation
 from api.rich_consents import RichConsents
 from api.services import Services
@@ -31,6 +33,8 @@ def create_app(services: Services) -> ASGIApp:
     consents = RichConsents(services)
     public = Public(services)
     userinfo = UserInfo(services)
+    description = Description(services)
+    registration = RegistrationEndpoint(services)
     routes: list[BaseRoute] = [
         route("/oauth/token", "token", oauth_body, POST=token.exchange),
         route("/bc-authorize", "bc-authorize", oauth_body, POST=backchannel.start),
@@ -38,6 +42,17 @@ def create_app(services: Services) -> ASGIApp:
         route("/oauth/revoke", "revoke", oauth_body, POST=Revocation(services).revoke),
         route(
             "/oauth/introspect", "introspect", oauth_body, POST=Introspection(services).introspect
+        ),
+        route("/openapi.json", "openapi", oauth_body, GET=description.document),
+        route("/docs", "docs", oauth_body, GET=description.page),
+        route("/oidc/register", "register", oauth_body, POST=registration.register),
+        route(
+            "/oidc/register/{client_id}",
+            "registration",
+            oauth_body,
+            GET=registration.read,
+            PUT=registration.update,
+            DELETE=registration.delete,
         ),
         route("/userinfo", "userinfo", oauth_body, GET=userinfo.claims, POST=userinfo.claims),
         route("/rich-consents/{consent_id}", "rich-consent", device_body, GET=consents.fetch),

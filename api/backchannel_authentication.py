@@ -6,7 +6,7 @@ from api.client_authentication import authenticate
 from api.edge import Call, Reply, json_reply
 from api.sender_constraint import confirmation
 from api.services import Services
-from consent import forms, hint_tokens, policy, request_object
+from consent import forms, hint_tokens, policy, request_object, third_party
 from consent.authentication_request import (
     AuthenticationRequest,
     authentication_request,
@@ -14,9 +14,10 @@ from consent.authentication_request import (
     requested_audience,
 )
 from consent.callback import Callback, sealed
-from consent.client import Client
+from consent.client import CIBA_GRANT, Client
 from consent.errors import (
     AccessForbidden,
+    CibaNotAllowed,
     InvalidBindingMessage,
     InvalidRequest,
     InvalidUserCode,
@@ -30,7 +31,9 @@ from consent.jose import PublicKey, UnusableKey
 from consent.login_hint import LoginHint, login_hint
 from consent.outbound.client import OutboundFailed
 from consent.settings import Settings
+from consent.store import keys
 from consent.store.consents import PLAIN, Refused, Terms
+from consent.tenant import Connection
 
 PATH = "bc-authorize"
 
@@ -61,18 +64,28 @@ class BackchannelAuthentication:
             hint = login_hint(parameters["login_hint"], issuer=settings.issuer)
         else:
             hint = await self._hint(parameters, client)
+        connections = await self._connections(client, asked)
         user_id = hint.value if hint.kind == "user_id" else await self._found(hint)
         request = msgspec.structs.replace(asked, user_id=user_id)
         person_id = person_id_of(user_id, settings.partitions)
         auth_req_id = new_auth_req_id(person_id)
         consent_id = consent_id_of(auth_req_id)
+        if not await services.push_enabled():
+            raise _no_channel()
         refused = await services.consents.accept(
             consent_id=consent_id,
             client_id=client.client_id,
             person_id=person_id,
             request=msgspec.json.encode(request),
             life_seconds=request.expires_in,
-            terms=self._terms(parameters, client, request, auth_req_id, bound_to),
+            terms=self._terms(
+                parameters,
+                client,
+                request,
+                auth_req_id,
+                bound_to=bound_to,
+                connections=connections,
+            ),
         )
         if refused is not None:
             raise _refusal(refused, settings, services.clock())
@@ -120,9 +133,30 @@ class BackchannelAuthentication:
         )
         return LoginHint("user_id", user_id)
 
+    async def _connections(
+        self, client: Client, asked: AuthenticationRequest
+    ) -> tuple[str, ...] | None:
+        """
+        Whose people the client may ask, None for everybody's: a third party those of the domain
+        connections, within its mode and its grants (auth0-wire 4). What is read here is kept by
+        this process, so the tenant's own clients pay nothing and third parties next to nothing.
+        """
+        if not third_party.is_third_party(client):
+            return None
+        services = self._services
+        if not third_party.may_use_grant(client, await services.tenant(), CIBA_GRANT):
+            raise CibaNotAllowed("Third-party clients may not start CIBA in strict mode")
+        third_party.check_registered_scope(client, asked.scope)
+        if asked.audience != services.settings.url("userinfo"):  # what no API is asked for is for
+            grant_ids = third_party.personal_grant_ids(client, asked.audience)
+            grants = [await services.client_grant(grant_id) for grant_id in grant_ids]
+            third_party.check_personal_scopes(asked.scope, grants)
+        known = await services.directory.read_whole(keys.CONNECTIONS, Connection)
+        return third_party.domain_connections(known.values())
+
     async def _found(self, hint: LoginHint) -> str:
         """The user id of an e-mail address or a phone number."""
-        user_id = await self._services.people.find(hint.kind, hint.value)
+        user_id = await self._services.people.hints.find(hint.kind, hint.value)
         if user_id is None:
             raise UnknownUserId("User ID is malformed or unknown", detail=f"by {hint.kind}")
         return user_id
@@ -133,11 +167,14 @@ class BackchannelAuthentication:
         client: Client,
         request: AuthenticationRequest,
         auth_req_id: str,
+        *,
         bound_to: str,
+        connections: tuple[str, ...] | None,
     ) -> Terms:
         """How this request is to end, where that is not by plain polls."""
         mode = client.backchannel_token_delivery_mode
-        if mode == "poll" and not (client.backchannel_user_code_parameter or request.refreshable):
+        uses_more = client.backchannel_user_code_parameter or request.refreshable
+        if mode == "poll" and connections is None and not uses_more:
             return PLAIN
         return Terms(
             mode=mode,
@@ -147,6 +184,7 @@ class BackchannelAuthentication:
             if request.refreshable
             else (),
             confirmation=bound_to,
+            connections=connections,
         )
 
     def _callback(self, parameters: dict[str, str], client: Client, auth_req_id: str) -> bytes:
@@ -160,6 +198,7 @@ class BackchannelAuthentication:
                 auth_req_id=auth_req_id,
                 client_notification_token=parameters["client_notification_token"],
                 client_id=client.client_id,
+                client_since=client.since,
             ),
             self._services.seal,
             consent_id_of(auth_req_id),
@@ -202,10 +241,7 @@ def _refusal(refused: Refused, settings: Settings, now: float) -> OAuthError:
         case "blocked":
             return AccessForbidden("The user is blocked")
         case "no_device":
-            return InvalidRequest(
-                "No eligible notification channels were found. "
-                "guardian-push: User does not have push notifications set up"
-            )
+            return _no_channel()
         case "missing_user_code":
             return MissingUserCode("The user_code of the end-user is needed")
         case "invalid_user_code":
@@ -236,6 +272,13 @@ def _refusal(refused: Refused, settings: Settings, now: float) -> OAuthError:
                 now,
             )
     raise AssertionError(f"accept.lua replied {refused.why}")
+
+
+def _no_channel() -> InvalidRequest:
+    return InvalidRequest(
+        "No eligible notification channels were found. "
+        "guardian-push: User does not have push notifications set up"
+    )
 
 
 def _too_many(description: str, limit: int, wait_ms: int, now: float) -> TooManyRequests:

@@ -14,7 +14,7 @@ from api.edge import JSON_HEADERS, Call, Reply, json_reply
 from api.long_polls import Woken, preferred_seconds
 from api.sender_constraint import confirmation, is_bound
 from api.services import Services
-from consent import tokens
+from consent import third_party, tokens
 from consent.authentication_request import AuthenticationRequest
 from consent.client import CIBA_GRANT, Client
 from consent.errors import (
@@ -45,6 +45,7 @@ _REFUSALS: dict[str, OAuthError] = {
     "spent": InvalidGrant("The auth_req_id has been used"),
     "denied": AccessDenied("The end-user denied the authorization request"),
     "unreachable": AccessDenied("None of the devices of the end-user can be reached"),
+    "cancelled": AccessDenied("The request was cancelled by an administrator"),
     "refused": AccessDenied("The end-user may not authorize requests any more"),
     "expired": ExpiredToken("The auth_req_id has expired"),
 }
@@ -75,6 +76,11 @@ class CibaGrant:
         # A123: what is pushed is not fetched.
         if not client.may_use(CIBA_GRANT) or client.backchannel_token_delivery_mode == "push":  # noqa: S105
             raise UnauthorizedClient("The client may not use this grant")
+        # The tenant's own clients pay nothing for what is asked of others.
+        if third_party.is_third_party(client) and not third_party.may_use_grant(
+            client, await self._services.tenant(), CIBA_GRANT
+        ):
+            raise UnauthorizedClient("The client may not use this grant", detail="third-party")
         auth_req_id = parameters.get("auth_req_id")
         if auth_req_id is None:
             raise InvalidRequest("auth_req_id is missing")
@@ -91,7 +97,9 @@ class CibaGrant:
         if wait_seconds:
             polled = await self._held(call, consent_id, client, bound_to, wait_seconds)
         else:
-            polled = await self._consents.poll(consent_id, client.client_id, bound_to)
+            polled = await self._consents.poll(
+                consent_id, client.client_id, bound_to, client_since=client.since
+            )
         if polled.outcome == "pending":
             return _PENDING
         call.facts["consent"] = consent_id
@@ -118,6 +126,7 @@ class CibaGrant:
                 operation_id=operation_id,
                 confirmation=bound_to,
                 held=True,
+                client_since=client.since,
             )
 
         with services.long_polls.hold(consent_id) as hold:

@@ -5,11 +5,11 @@ What a request offers is found in `consent.client`; here is what needs the store
 keys, or its certificate. Only the method a client registered counts (A004).
 """
 
-import ipaddress
-
 from cryptography import x509
 
 from api.edge import Call
+from api.registration import first_use
+from api.remote_address import is_trusted, peer_address
 from api.services import Services
 from consent import client_assertion, client_certificate
 from consent.client import (
@@ -47,6 +47,8 @@ async def authenticate(
             client = await _by_certificate(services, call, known, public_allowed=public_allowed)
     if client.token_endpoint_auth_method not in rules(client).authentication_methods:
         raise failed(by_header=offered.by_header, detail="not a method of the profile (B002)")
+    if client.registration is not None and client.registration.unused_until:
+        await first_use(services, client, by_header=offered.by_header)
     call.facts["client"] = client.client_id
     return client
 
@@ -129,7 +131,8 @@ def certificate_of(services: Services, call: Call) -> x509.Certificate | None:
     if not services.trusted_proxies:
         return None
     value = call.header(services.certificate_header)
-    if not value or not _is_trusted(services, call):
+    peer = peer_address(call.scope)  # what a header says about it is not looked at
+    if not value or peer is None or not is_trusted(services, peer):
         return None
     try:
         return client_certificate.certificate_of(value)
@@ -141,14 +144,3 @@ def certificate_thumbprint(services: Services, call: Call) -> str | None:
     """What tokens are bound to (D061), None without a certificate."""
     certificate = certificate_of(services, call)
     return client_certificate.thumbprint(certificate) if certificate else None
-
-
-def _is_trusted(services: Services, call: Call) -> bool:
-    """By the address of the connection; what a header says about it is not looked at."""
-    peer = call.scope.get("client")
-    if peer is None:
-        return False
-    address = ipaddress.ip_address(peer[0])
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped  # as a socket that listens on `::` sees IPv4
-    return any(address in network for network in services.trusted_proxies)

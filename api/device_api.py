@@ -71,7 +71,7 @@ class DeviceApi:
             {
                 "id": device_id,
                 "url": settings.url("appliance-mfa"),
-                "issuer": settings.friendly_name,
+                "issuer": await services.friendly_name(),
                 "user_id": user_id,
                 "token": token,
             },

@@ -150,12 +150,18 @@ class Endpoint:
     """An ASGI application: one path, a handler for each method, one shape of errors."""
 
     def __init__(
-        self, name: str, handlers: dict[str, Handler], shape: Shape, admission: Admission
+        self,
+        name: str,
+        handlers: dict[str, Handler],
+        shape: Shape,
+        admission: Admission,
+        body_bytes_max: int = 0,
     ) -> None:
         self._name = name
         self._handlers = handlers
         self._shape = shape
         self._admission = admission
+        self._body_bytes_max = max(admission.body_bytes_max, body_bytes_max)
         self._allow = ((b"allow", ", ".join(sorted(handlers)).encode()),)
         self._counters: dict[str, Any] = {}
 
@@ -191,7 +197,7 @@ class Endpoint:
                     JSON_HEADERS + self._allow,
                     outcome="method_not_allowed",
                 )
-            call.body = await _body(receive, self._admission.body_bytes_max)
+            call.body = await _body(receive, self._body_bytes_max)
             return await handler(call)
         except Refusal as refusal:
             return self._refused(call, refusal)

@@ -44,6 +44,8 @@ class Introspection:
         grant = await self._services.grants.read(consent_id, client.client_id)
         if grant is None or grant.generation != generation:
             return INACTIVE
+        if grant.auth_time_ms < client.since * 1_000:  # granted to another client of its id
+            return INACTIVE
         return refresh_token_shown(
             msgspec.json.decode(grant.request, type=AuthenticationRequest),
             grant.expires_at_ms // 1_000,

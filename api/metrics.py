@@ -34,22 +34,26 @@ _HISTOGRAMS = {
 BOUNDS_MS = (50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 120_000, 300_000)
 
 
-def exposition(stats: dict[str, int], queue_depth: int, workers: int) -> bytes:
+def exposition(stats: dict[str, int], queue_depth: int, workers: int, backlog: int) -> bytes:
     """Everything, in Prometheus' text format."""
     shared = CollectorRegistry()
-    shared.register(_Shared(stats, queue_depth, workers))
+    shared.register(_Shared(stats, queue_depth, workers, backlog))
     return generate_latest(REGISTRY) + generate_latest(shared)
 
 
 class _Shared(Collector):
-    def __init__(self, stats: dict[str, int], queue_depth: int, workers: int) -> None:
+    def __init__(self, stats: dict[str, int], queue_depth: int, workers: int, backlog: int) -> None:
         self._stats = stats
         self._queue_depth = queue_depth
         self._workers = workers
+        self._backlog = backlog
 
     def collect(self) -> Iterable[Metric]:
         yield GaugeMetricFamily("nod_queue_depth", "Jobs waiting", value=self._queue_depth)
         yield GaugeMetricFamily("nod_workers_alive", "Workers alive", value=self._workers)
+        yield GaugeMetricFamily(
+            "nod_audit_backlog", "Events that are not in the log yet", value=self._backlog
+        )
         pushes = CounterMetricFamily(
             "nod_pushes", "Push attempts by provider and outcome", labels=["provider", "outcome"]
         )

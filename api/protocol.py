@@ -12,6 +12,7 @@ What is relied on in uvicorn, `tests/api/test_protocol.py` states.
 
 import asyncio
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import httptools
@@ -82,6 +83,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     deadline_seconds: float
     body_octets_max: int
+    larger_bodies: Mapping[bytes, int]  # of paths that take files
 
     # The request being received has no cycle until its head is complete, then is `_unstarted`
     # until its body is.
@@ -127,11 +129,14 @@ class LimitedProtocol(HttpToolsProtocol):
         head_is_complete = self.cycle is not None and self.cycle.scope is self.scope
         if not head_is_complete:
             raise _head_too_large()
-        if self._octets > HEAD_OCTETS_MAX + 2 * self.body_octets_max:
+        if self._octets > HEAD_OCTETS_MAX + 2 * self._body_max():
             raise self._body_too_large()
 
+    def _body_max(self) -> int:
+        return max(self.body_octets_max, self.larger_bodies.get(self.url.partition(b"?")[0], 0))
+
     def _body_too_large(self) -> Refused:
-        return Refused(413, f"The request body exceeds {self.body_octets_max} octets")
+        return Refused(413, f"The request body exceeds {self._body_max()} octets")
 
     # Called by the parser, which wraps what they raise in an HttpParserError.
 
@@ -139,7 +144,7 @@ class LimitedProtocol(HttpToolsProtocol):
         octets = len(self.url)
         for name, value in self.headers:
             octets += len(name) + len(value) + 4  # ": " and the end of the line
-            if name == b"content-length" and int(value) > self.body_octets_max:
+            if name == b"content-length" and int(value) > self._body_max():
                 raise self._body_too_large()
         if octets > HEAD_OCTETS_MAX or len(self.headers) > HEADERS_MAX:
             raise _head_too_large()
@@ -149,7 +154,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         # Not the inherited one: it pauses reading until the application asks for more.
-        if len(self.cycle.body) + len(body) > self.body_octets_max:
+        if len(self.cycle.body) + len(body) > self._body_max():
             raise self._body_too_large()
         self.cycle.body += body
 
@@ -242,7 +247,9 @@ class LimitedProtocol(HttpToolsProtocol):
         self._timer = self.loop.call_later(_LINGER_SECONDS, self.transport.close)
 
 
-def limited_protocol(request_deadline_seconds: float, body_max_bytes: int) -> type[LimitedProtocol]:
+def limited_protocol(
+    request_deadline_seconds: float, body_max_bytes: int, larger: Mapping[bytes, int] = {}
+) -> type[LimitedProtocol]:
     """The `http` of a `uvicorn.Config`. The deadline runs from a request's first byte, or from
     the connection's start, to the last byte of its body. It is for requests only: to be silent
     between two of them is uvicorn's `timeout_keep_alive`. There are no WebSockets.
@@ -251,5 +258,6 @@ def limited_protocol(request_deadline_seconds: float, body_max_bytes: int) -> ty
     class Limited(LimitedProtocol):
         deadline_seconds = request_deadline_seconds
         body_octets_max = body_max_bytes
+        larger_bodies = larger
 
     return Limited

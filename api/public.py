@@ -1,5 +1,7 @@
 """What anybody may read: discovery, keys, health and metrics."""
 
+import contextlib
+
 import msgspec
 
 from api.edge import JSON_HEADERS, Call, Reply
@@ -22,11 +24,21 @@ class NotReady(Refusal):
 class Public:
     def __init__(self, services: Services) -> None:
         self._services = services
-        metadata = provider_metadata(services.settings)
-        self._metadata = Reply(200, msgspec.json.encode(metadata), _CACHED, outcome="ok")
+        self._metadata = {
+            registers: Reply(
+                200,
+                msgspec.json.encode(provider_metadata(services.settings, registers=registers)),
+                _CACHED,
+            )
+            for registers in (False, True)
+        }
+        self._registers = False
 
     async def metadata(self, call: Call) -> Reply:  # noqa: ARG002 - the same for every call
-        return self._metadata
+        with contextlib.suppress(TemporarilyUnavailable):  # then as it was said last
+            tenant = await self._services.tenant()
+            self._registers = tenant.flags.enable_dynamic_client_registration
+        return self._metadata[self._registers]
 
     async def keys(self, call: Call) -> Reply:  # noqa: ARG002 - the same for every call
         services = self._services
@@ -57,10 +69,11 @@ class Public:
     async def metrics(self, call: Call) -> Reply:  # noqa: ARG002 - the same for every call
         services = self._services
         try:
-            stats = await services.consents.stats()
+            stats = await services.consent_records.stats()
             depth = await services.doorbell.depth()
             workers = await services.directory.workers_alive(WORKER_SILENT_MS)
+            backlog = await services.store.audit.backlog()
         except TemporarilyUnavailable:
             # What the process itself knows is worth most when the store is away.
-            return Reply(200, exposition({}, -1, -1), _TEXT, outcome="health")
-        return Reply(200, exposition(stats, depth, workers), _TEXT, outcome="health")
+            return Reply(200, exposition({}, -1, -1, -1), _TEXT, outcome="health")
+        return Reply(200, exposition(stats, depth, workers, backlog), _TEXT, outcome="health")

@@ -44,4 +44,6 @@ class Revocation:
             return  # nothing that could still be used
         if token.client_id == client.client_id:  # D021
             life_seconds = token.exp - services.clock()
-            await services.grants.revoke_token(owner_of(services, token), token.jti, life_seconds)
+            await services.grants.revoke_token(
+                owner_of(services, token), token.jti, life_seconds, token.client_id
+            )

@@ -10,28 +10,37 @@ from collections.abc import Callable
 from cryptography import x509
 
 from api.client_keys import ClientKeys
+from api.credentials_exchange import Actions, entry_points
 from api.doorbell import Doorbell
 from api.long_polls import LongPolls
+from api.rate_limit import RateLimit
 from consent import access
+from consent.audit.event import system_act
 from consent.client import CLIENT_CREDENTIALS_GRANT, Client, SigningAlgorithm
 from consent.client_assertion import Audiences
 from consent.dpop import Nonces
 from consent.hint_tokens import TrustedIssuer, trusted_issuers
 from consent.identifiers import digest
+from consent.outbound.address import checked_url
 from consent.outbound.client import GuardedClient
 from consent.outbound.key_sets import KeySets
+from consent.push_providers import FactorRecord, push_enabled
 from consent.seal import Seal
-from consent.settings import Settings, SettingsError, networks
+from consent.settings import Settings, SettingsError, networks, ports
 from consent.signing_key import SigningKey
 from consent.store import keys
 from consent.store.connections import open_lane
+from consent.store.consent_records import ConsentRecords
 from consent.store.consents import Consents
 from consent.store.directory import Directory
+from consent.store.ending import ended
 from consent.store.grants import Grants
 from consent.store.opening import Store, open_store
 from consent.store.people import People
+from consent.store.people_lists import PeopleLists
 from consent.store.replays import Replays
 from consent.store.signing_keys import SigningKeys
+from consent.tenant import TENANT_ID, USERS, Connection, Tenant, connection_id
 
 # Where clients authenticate: an assertion may be meant for these where X01 is lenient.
 _ASSERTED_AT = ("oauth/token", "token", "bc-authorize", "oauth/revoke", "oauth/introspect")
@@ -49,17 +58,18 @@ class Services:
     long_polls: LongPolls
     nonces: Nonces
     outbound: GuardedClient
+    actions: Actions
     hint_issuers: dict[str, TrustedIssuer]
     certificate_authorities: tuple[x509.Certificate, ...]
     trusted_proxies: tuple[Network, ...]
     audiences: Audiences
+    rate_limit: RateLimit
     listening: tuple[asyncio.Task[None], ...]
 
     async def aclose(self) -> None:
-        for task in self.listening:
-            task.cancel()
-        await asyncio.wait(self.listening)
+        await ended(*self.listening)
         await self.outbound.aclose()
+        await self.actions.aclose()
         await self.doorbell.aclose()
         await self.store.aclose()
 
@@ -72,8 +82,16 @@ class Services:
         return self.store.consents
 
     @property
+    def consent_records(self) -> ConsentRecords:
+        return self.store.consent_records
+
+    @property
     def people(self) -> People:
         return self.store.people
+
+    @property
+    def people_lists(self) -> PeopleLists:
+        return self.store.people_lists
 
     @property
     def directory(self) -> Directory:
@@ -94,6 +112,25 @@ class Services:
     def urls(self, *paths: str) -> tuple[str, ...]:
         return urls(self.settings, *paths)
 
+    async def push_enabled(self) -> bool:
+        """Whether the factor push-notification is on; while it is off nobody is rung."""
+        return push_enabled(await self.directory.read_whole(keys.FACTORS, FactorRecord))
+
+    async def friendly_name(self) -> str:
+        """The name of this installation as phones show it."""
+        return (await self.tenant()).friendly_name or self.settings.friendly_name
+
+    def check_url(self, url: str) -> None:
+        """
+        What a client names to be called, by its text: where that leads is looked at when it is
+        called. Raises ForbiddenUrl.
+        """
+        checked_url(
+            url,
+            allowed_networks=networks(self.settings.outbound_allowed_networks),
+            ports=ports(self.settings.outbound_ports),
+        )
+
     async def signer(self, alg: SigningAlgorithm, now_ms: float = 0) -> SigningKey:
         """Who signs at that time, or now."""
         return await self.signing_keys.signer(alg, now_ms or self.clock() * 1_000)
@@ -103,8 +140,27 @@ class Services:
         copy = self.store.directory.copy(keys.CLIENTS, client_id)
         return copy if isinstance(copy, Client) else None
 
+    async def tenant(self) -> Tenant:
+        """What administrators have set."""
+        return await self.directory.read(keys.TENANT, TENANT_ID, Tenant) or Tenant()
+
+    async def end_client(self, client_id: str, *, event: bytes) -> bool:
+        """
+        Remove a client; False when there was none.
+
+        From then on it is refused whatever it holds: tokens, grants, approvals. What it has asked
+        and nobody has answered yet is taken off the phones after that, also when the call is
+        repeated because the first was cut short.
+        """
+        removed = await self.directory.remove_client(client_id, event=event)
+        await self.consent_records.end_of_client(client_id)
+        return removed
+
     async def client(self, client_id: str) -> Client | None:
         return await self.store.directory.read(keys.CLIENTS, client_id, Client)
+
+    async def client_grant(self, grant_id: str) -> access.ClientGrant | None:
+        return await self.directory.read(keys.CLIENT_GRANTS, grant_id, access.ClientGrant)
 
     async def resource_server(self, identifier: str | None) -> access.ResourceServer | None:
         if identifier is None:
@@ -120,14 +176,18 @@ def urls(settings: Settings, *paths: str) -> tuple[str, ...]:
     return tuple(base + path for base in bases for path in paths)
 
 
-async def open_services(settings: Settings, clock: Callable[[], float] = time.time) -> Services:
+async def open_services(
+    settings: Settings, clock: Callable[[], float] = time.time, *, bootstrap: bool = True
+) -> Services:
     """Open everything, waiting for a Redis that is away. Raises SettingsError."""
+    action_functions = entry_points(settings.credentials_exchange_actions)
     hint_issuers = _hint_issuers(settings)
     authorities = _certificate_authorities(settings)
     store = await open_store(settings)
     signing_keys = SigningKeys(store.directory, store.seal)
     await signing_keys.signer("ES256", clock() * 1_000)  # a wrong secret key shows now
-    await _bootstrap(store.directory, settings)
+    if bootstrap:
+        await _bootstrap(store.directory, settings)
     outbound = GuardedClient.from_settings(settings)
     long_polls = LongPolls(store.redis, settings.long_polls_max)
     loop = asyncio.get_running_loop()
@@ -141,10 +201,12 @@ async def open_services(settings: Settings, clock: Callable[[], float] = time.ti
         long_polls=long_polls,
         nonces=Nonces(store.seal.nonce_key),
         outbound=outbound,
+        actions=Actions.opened(settings, action_functions, clock),
         hint_issuers=hint_issuers,
         certificate_authorities=authorities,
         trusted_proxies=tuple(networks(settings.trusted_proxies)),
         audiences=Audiences(settings.issuer, frozenset(urls(settings, *_ASSERTED_AT))),
+        rate_limit=RateLimit(settings.management_requests_per_minute_max),
         listening=(
             loop.create_task(store.directory.listen()),
             loop.create_task(long_polls.listen()),
@@ -175,15 +237,23 @@ def _certificate_authorities(settings: Settings) -> tuple[x509.Certificate, ...]
 async def _bootstrap(directory: Directory, settings: Settings) -> None:
     """The management API, and the client that may do all of it."""
     api = access.management_api(settings.issuer)
-    await directory.write(keys.RESOURCE_SERVERS, api.id, api)
+    act = system_act("Set up at start")
+    await directory.write(
+        keys.RESOURCE_SERVERS, api.id, api, event=act.event(audience=api.identifier)
+    )
+    await directory.create(keys.TENANT, TENANT_ID, Tenant(), event=act.event())
+    users = Connection(id=connection_id(USERS), name=USERS)
+    await directory.create(keys.CONNECTIONS, users.id, users, event=act.event(connection=USERS))
     if not settings.bootstrap_client_id:
         return
+    stored = await directory.read(keys.CLIENTS, settings.bootstrap_client_id, Client)
     client = Client(
         client_id=settings.bootstrap_client_id,
         name="Bootstrap management client",
         secret_digest=digest(settings.bootstrap_client_secret),
         grant_types=[CLIENT_CREDENTIALS_GRANT],
         app_type="non_interactive",
+        since=stored.since if stored else await directory.now_ms() // 1_000,
     )
     grant_id = access.client_grant_id(client.client_id, api.identifier)
     grant = access.ClientGrant(
@@ -192,5 +262,6 @@ async def _bootstrap(directory: Directory, settings: Settings) -> None:
         audience=api.identifier,
         scope=list(access.MANAGEMENT_SCOPES),
     )
-    await directory.write(keys.CLIENTS, client.client_id, client)
-    await directory.write(keys.CLIENT_GRANTS, grant_id, grant)
+    event = act.event(client_id=client.client_id)
+    await directory.write(keys.CLIENTS, client.client_id, client, event=event)
+    await directory.write(keys.CLIENT_GRANTS, grant_id, grant, event=event)

@@ -3,6 +3,8 @@ What a token may be for: resource servers, their scopes, and which client may as
 (auth0-wire 3.3, 3.4).
 """
 
+from typing import Literal
+
 import msgspec
 
 from consent.client import SigningAlgorithm
@@ -19,13 +21,22 @@ MANAGEMENT_SCOPES = tuple(
         "client_keys": "update",
         "client_grants": "create read update delete",
         "resource_servers": "create read update delete",
+        "connections": "create read update delete",
         "users": "create read update delete",
         "guardian_enrollments": "read delete",
         "guardian_enrollment_tickets": "create",
-        "consents": "read",
+        "guardian_factors": "read update",
+        "initial_access_tokens": "create read delete",
+        "tenant_settings": "read update",
+        "logs": "read",
+        "consents": "read update",
     }.items()
     for verb in verbs.split()
 )
+
+
+SubjectType = Literal["client", "user"]
+DefaultFor = Literal["", "third_party_clients"]
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -62,12 +73,18 @@ class ClientGrant(msgspec.Struct, frozen=True, kw_only=True):
     client_id: str
     audience: str
     scope: list[str]
+    subject_type: SubjectType = "client"  # for itself, or for people it asks
+    default_for: DefaultFor = ""  # instead of one client, of all of those
     creation: str = ""  # as above
 
 
-def client_grant_id(client_id: str, audience: str) -> str:
-    """One grant a client and audience, so its id follows from them."""
-    return f"cgr_{digest(f'{client_id} {audience}')[:16]}"
+THIRD_PARTY_CLIENTS: DefaultFor = "third_party_clients"  # those a default grant is for
+
+
+def client_grant_id(client_id: str, audience: str, subject_type: SubjectType = "client") -> str:
+    """One grant a client, audience and kind of subject, so its id follows from them."""
+    kind = "" if subject_type == "client" else f"{subject_type} "
+    return f"cgr_{digest(f'{kind}{client_id} {audience}')[:16]}"
 
 
 def resource_server_id(identifier: str) -> str:

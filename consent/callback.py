@@ -20,6 +20,7 @@ class Callback(msgspec.Struct, frozen=True, kw_only=True):
     auth_req_id: str
     client_notification_token: str
     client_id: str
+    client_since: int = 0  # of the client that asked; one with another is another client
 
 
 def sealed(callback: Callback, seal: Seal, consent_id: str) -> bytes:
@@ -45,12 +46,13 @@ _ERRORS = {
     "denied": ("access_denied", "The end-user denied the authorization request"),
     "refused": ("access_denied", "The end-user may not authorize requests any more"),
     "unreachable": ("transaction_failed", "None of the devices of the end-user can be reached"),
+    "cancelled": ("access_denied", "The request was cancelled by an administrator"),
     "expired": ("expired_token", "The auth_req_id has expired"),
 }
 
 
 def push_error(callback: Callback, state: str) -> bytes:
-    """A173: `state` is denied, refused, unreachable or expired."""
+    """A173: `state` is denied, refused, unreachable, cancelled or expired."""
     error, description = _ERRORS[state]
     return msgspec.json.encode(
         {

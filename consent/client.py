@@ -2,7 +2,7 @@
 
 import base64
 import hmac
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import unquote_plus
 
 import msgspec
@@ -49,6 +49,15 @@ class RefreshTokenPolicy(msgspec.Struct, frozen=True):
     expiration_type: Literal["expiring"] = "expiring"
 
 
+class Registration(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a client that registered itself (RFC 7591): what an administrator's has no use for."""
+
+    issued_at: int  # seconds, client_id_issued_at
+    token_digest: str = ""  # of its registration access token (C069)
+    unused_until: int = 0  # seconds: it goes then, unless it was used before; 0 stays
+    metadata: dict[str, Any] = {}  # members that are kept and shown, and decide nothing
+
+
 class Client(msgspec.Struct, frozen=True, kw_only=True):
     """As stored. The secret is 256 random bits, kept as its digest only."""
 
@@ -87,6 +96,10 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     long_poll_seconds: int = 0  # how long its polls are held unless they say otherwise
     authorization_details_types: list[str] | None = None  # None: any that is registered
     resource_server_identifier: str = ""  # it introspects what is meant for this audience
+    registration: Registration | None = None
+    # Seconds: what is older was granted to an earlier client of this id. 0: there can be none, for
+    # the id was made up for this one.
+    since: int = 0
 
     def may_use(self, grant_type: str) -> bool:
         return grant_type in self.grant_types

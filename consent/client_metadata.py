@@ -216,8 +216,12 @@ def check_profile(client: Client) -> None:
 
 
 def uses_secret(client: Client) -> bool:
-    method = client.token_endpoint_auth_method
-    return method in SECRET_METHODS or method == "client_secret_jwt"
+    return client.token_endpoint_auth_method in SECRET_METHODS or keeps_secret_sealed(client)
+
+
+def keeps_secret_sealed(client: Client) -> bool:
+    """The secret is the key of a MAC, so it must be known again."""
+    return client.token_endpoint_auth_method == "client_secret_jwt"  # noqa: S105 - a method
 
 
 def with_new_secret(client: Client, seal: Seal) -> tuple[Client, str | None]:
@@ -229,7 +233,7 @@ def with_new_secret(client: Client, seal: Seal) -> tuple[Client, str | None]:
     if not uses_secret(client):
         return msgspec.structs.replace(client, secret_digest="", secret_sealed=b""), None
     secret, sealed = new_secret(), b""
-    if client.token_endpoint_auth_method == "client_secret_jwt":  # noqa: S105 - a method
+    if keeps_secret_sealed(client):
         secret += new_secret()  # a key of HS512 has 64 bytes at least (RFC 7518 3.2)
         sealed = seal.encrypt(secret.encode(), client.client_id)
     changed = msgspec.structs.replace(client, secret_digest=digest(secret), secret_sealed=sealed)
@@ -250,7 +254,7 @@ def _check_certificate(jwk: dict[str, object]) -> None:
     try:
         certificate = x509.load_der_x509_certificate(base64.b64decode(chain[0], validate=True))
         is_its_key = certificate.public_key() == public_key(bare).key
-    except (ValueError, UnsupportedAlgorithm, UnusableKey):
+    except (ValueError, UnsupportedAlgorithm, UnusableKey, x509.InvalidVersion):
         is_its_key = False
     if not is_its_key:
         raise InvalidClientMetadata("jwks", "The certificate of an x5c is not of its key")

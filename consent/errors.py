@@ -104,6 +104,24 @@ class UseDpopNonce(OAuthError):
     error = "use_dpop_nonce"
 
 
+class InvalidMetadata(OAuthError):
+    """RFC 7591 3.2.2, as are the next three."""
+
+    error = "invalid_client_metadata"
+
+
+class InvalidRedirectUri(OAuthError):
+    error = "invalid_redirect_uri"
+
+
+class InvalidSoftwareStatement(OAuthError):
+    error = "invalid_software_statement"
+
+
+class UnapprovedSoftwareStatement(OAuthError):
+    error = "unapproved_software_statement"
+
+
 class UnsupportedTokenType(OAuthError):
     """RFC 7009 2.2.1."""
 

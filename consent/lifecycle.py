@@ -17,6 +17,7 @@ the client has received its answer. They are times beside the state.
     approved     a device of theirs signed yes
     denied       a device of theirs signed no
     unreachable  no device of theirs can be rung any more; ends before its deadline
+    cancelled    an administrator withdrew it, or its client is gone
     redeemed     the client has claimed its one token set
 """
 
@@ -28,6 +29,7 @@ class State(enum.StrEnum):
     APPROVED = "approved"
     DENIED = "denied"
     UNREACHABLE = "unreachable"
+    CANCELLED = "cancelled"
     REDEEMED = "redeemed"
 
 
@@ -35,6 +37,7 @@ class Event(enum.StrEnum):
     APPROVE = "approve"
     DENY = "deny"
     GIVE_UP = "give_up"
+    CANCEL = "cancel"
     REDEEM = "redeem"
 
 
@@ -43,10 +46,12 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
         Event.APPROVE: State.APPROVED,
         Event.DENY: State.DENIED,
         Event.GIVE_UP: State.UNREACHABLE,
+        Event.CANCEL: State.CANCELLED,
     },
     State.APPROVED: {Event.REDEEM: State.REDEEMED},
     State.DENIED: {},
     State.UNREACHABLE: {},
+    State.CANCELLED: {},
     State.REDEEMED: {},
 }
 
@@ -54,6 +59,7 @@ CAUSES = {
     Event.APPROVE: "a device signs yes",
     Event.DENY: "a device signs no",
     Event.GIVE_UP: "no device can be rung",
+    Event.CANCEL: "an administrator cancels",
     Event.REDEEM: "the client claims its tokens",
 }
 

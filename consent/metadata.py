@@ -25,7 +25,7 @@ _ENDPOINTS = {
 }
 
 
-def provider_metadata(settings: Settings) -> dict[str, object]:
+def provider_metadata(settings: Settings, *, registers: bool = False) -> dict[str, object]:
     """
     The provider's metadata. `authorization_endpoint` is required by OpenID Connect although no
     grant uses it (D033, D034); it answers with an error page.
@@ -75,6 +75,8 @@ def provider_metadata(settings: Settings) -> dict[str, object]:
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
     }
+    if registers:
+        metadata["registration_endpoint"] = settings.url("oidc/register")
     if takes_certificates(settings):
         metadata["tls_client_certificate_bound_access_tokens"] = True  # D063
     if settings.mtls_base_url:

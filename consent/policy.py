@@ -80,3 +80,19 @@ REQUEST_CONTEXT_BYTES_MAX = 2_048
 # What a client registers
 REGISTERED_KEY_SET_BYTES_MAX = 16_384
 REFRESH_TOKEN_LEEWAY_SECONDS_MAX = 60
+
+# Credentials-exchange actions (auth0-wire 3.8)
+ACTION_TIMEOUT_SECONDS = 5.0  # of each Python action
+ACTION_THREADS_MAX = 16  # in which those that are not async run
+ACTION_REASON_CHARACTERS_MAX = 255
+CUSTOM_CLAIM_NAME_CHARACTERS_MAX = 255
+CUSTOM_CLAIMS_BYTES_MAX = 4_096  # in all: a token travels in a header
+
+# Clients that register themselves (RFC 7591)
+REGISTRATION_BYTES_MAX = 24_576  # a record: what a stranger may have kept
+REGISTRATIONS_COUNTED_MS = 3_600_000  # the time NOD_REGISTRATIONS_PER_HOUR_MAX is about
+SECTOR_FETCHES_MAX = 8  # of one process at once, each for another address
+SECTOR_FETCHES_OF_ADDRESS_MAX = 60  # in the time registrations are counted, whatever they end in
+
+# People: a record, metadata and all, which is read whenever they are asked
+USER_BYTES_MAX = 102_400

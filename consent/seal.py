@@ -35,6 +35,7 @@ class Seal:
         self._refresh_token_key = derive("refresh tokens")
         self.transaction_key = derive("transaction tokens")
         self.nonce_key = derive("DPoP nonces")
+        self.audit_key = derive("audit trail")
 
     def encrypt(self, plain: bytes, context: str) -> bytes:
         """Nonce and ciphertext; `context` says what it is and must be given again."""

@@ -73,7 +73,9 @@ class Settings:
     tls_cert_file: Path | None = setting(None, "certificate chain (PEM): the API serves https")
     tls_key_file: Path | None = setting(None, "private key of that certificate (PEM)")
     trusted_proxies: str = setting(
-        "", "addresses or networks, comma separated, whose client certificate header counts"
+        "",
+        "addresses or networks, comma separated, whose client certificate header and "
+        "X-Forwarded-For count",
     )
     client_certificate_header: str = setting(
         "Client-Cert",
@@ -92,10 +94,42 @@ class Settings:
     )
     outbound_ports: str = setting("443", "ports, comma separated, that a client's URLs may name")
     outbound_ca_file: Path | None = setting(
-        None, "authority (PEM) to trust for a client's URLs besides the usual"
+        None, "authority (PEM) to trust for a client's URLs, and an action's, besides the usual"
     )
     login_hint_token_issuers_file: Path | None = setting(
         None, "issuers of `login_hint_token` that are trusted (JSON), see below"
+    )
+    software_statement_issuers_file: Path | None = setting(
+        None, "issuers of `software_statement` that are trusted (JSON), see below"
+    )
+    registrations_per_hour_max: int = setting(
+        20, "clients that may register themselves from one address in an hour"
+    )
+    registered_clients_max: int = setting(10_000, "clients that registered themselves, in all")
+    unused_registration_lifetime_seconds: int = setting(
+        0, "a client that registered itself and was never used goes after this; 0 keeps it"
+    )
+    management_requests_per_minute_max: int = setting(
+        6_000, "calls of one client to the management API in a minute, of each process"
+    )
+    log_retention_days: int = setting(30, "how long records stay in the log of the tenant")
+    credentials_exchange_actions: str = setting(
+        "",
+        "Python entry points (`module:function`, comma separated) called before a "
+        "`client_credentials` token is issued",
+    )
+    credentials_exchange_url: str = setting(
+        "", "called with a signed request before a `client_credentials` token is issued"
+    )
+    credentials_exchange_secret: Secret = setting(
+        Secret(""), "signs the calls to that URL, at least 32 characters"
+    )
+    credentials_exchange_timeout_milliseconds: int = setting(
+        1_000, "time in which that URL must have answered"
+    )
+    credentials_exchange_fails_open: bool = setting(
+        False,  # noqa: FBT003
+        "a token is issued although that URL failed",
     )
     acr_values: str = setting(
         "urn:nod:acr:signed-approval",
@@ -230,6 +264,12 @@ _RANGES = {
     "request_deadline_seconds": (1, 300),
     "concurrent_requests_max": (1, 1_000_000),
     "long_polls_max": (0, 1_000_000),
+    "registrations_per_hour_max": (1, 1_000_000),
+    "registered_clients_max": (0, 10_000_000),
+    "unused_registration_lifetime_seconds": (0, 31_536_000),
+    "management_requests_per_minute_max": (1, 10_000_000),
+    "log_retention_days": (1, 3_650),
+    "credentials_exchange_timeout_milliseconds": (10, 10_000),
 }
 
 
@@ -245,6 +285,7 @@ def _check(settings: Settings) -> None:
         raise SettingsError("NOD_BINDING_MESSAGE_CHARACTERS: holds a control character")
     _check_urls(settings)
     _check_lists(settings)
+    _check_credentials_exchange(settings)
     _check_companions(settings)
     _check_files(settings)
 
@@ -306,6 +347,17 @@ def _check_http(name: str, url: str) -> None:
         raise SettingsError(f"{name}: must be an absolute http or https URL")
     if parts.scheme == "http" and not is_loopback(host):
         raise SettingsError(f"{name}: must be https unless its host is a loopback one")
+
+
+def _check_credentials_exchange(settings: Settings) -> None:
+    """The URL of an action, and the secret that signs the calls to it."""
+    url, secret = settings.credentials_exchange_url, settings.credentials_exchange_secret
+    if url:
+        _check_http("NOD_CREDENTIALS_EXCHANGE_URL", url)
+    if bool(url) != bool(secret):
+        raise SettingsError("NOD_CREDENTIALS_EXCHANGE_SECRET: set together with its URL")
+    if secret and len(secret) < _SECRET_KEY_CHARACTERS_MIN:
+        raise SettingsError("NOD_CREDENTIALS_EXCHANGE_SECRET: must have at least 32 characters")
 
 
 def _check_companions(settings: Settings) -> None:

@@ -134,10 +134,12 @@ def client_token_response(
     issued_at: int,
     lifetime_seconds: int,
     confirmation: str = "",
+    custom_claims: Mapping[str, object] | None = None,
 ) -> dict[str, object]:
     """What a client gets for itself (RFC 6749 4.4, auth0-wire 3.6)."""
     token = key.sign(
         {
+            **(custom_claims or {}),
             "iss": issuer,
             "sub": f"{client_id}@clients",
             "aud": audience,

@@ -14,26 +14,25 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import redis
 import structlog
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 
-from consent import jobs, logs, policy
+from consent import jobs, logs
 from consent.client import Client
 from consent.outbound.client import GuardedClient
 from consent.settings import Settings, SettingsError, load
 from consent.store import keys
 from consent.store.opening import open_store
 from consent.store.signing_keys import SigningKeys
-from workers.apns import ApnsSender
+from workers.appender import append_forever
 from workers.client_notifier import ClientNotifier
-from workers.fcm import FcmSender
 from workers.jobs import AllowedJob, work_with
-from workers.notifier import Notifier, Sender
+from workers.notifier import Notifier
+from workers.registrations import expire_forever
+from workers.senders import senders
 from workers.sweeper import sweep_forever
 
 SETTLE_SECONDS = 10
@@ -42,35 +41,6 @@ MAINTENANCE_SECONDS = 60
 QUEUE_AWAY_SECONDS = 1
 
 log = structlog.get_logger()
-
-
-@asynccontextmanager
-async def senders(settings: Settings) -> AsyncIterator[dict[str, Sender]]:
-    """The providers that are configured, by name."""
-    opened: dict[str, ApnsSender | FcmSender] = {}
-    if settings.apns_key_file:
-        opened["apns"] = ApnsSender(
-            key_file=settings.apns_key_file,
-            key_id=settings.apns_key_id,
-            team_id=settings.apns_team_id,
-            topic=settings.apns_topic,
-            base_url=settings.apns_base_url,
-            ca_file=settings.apns_ca_file,
-            timeout_seconds=policy.SEND_TIMEOUT_SECONDS,
-        )
-    if settings.fcm_credentials_file:
-        opened["fcm"] = FcmSender(
-            credentials_file=settings.fcm_credentials_file,
-            base_url=settings.fcm_base_url,
-            timeout_seconds=policy.SEND_TIMEOUT_SECONDS,
-        )
-    if not opened:
-        log.warning("no_provider_configured")
-    try:
-        yield dict(opened)
-    finally:
-        for sender in opened.values():
-            await sender.aclose()
 
 
 class Sending(threading.Thread):
@@ -102,7 +72,7 @@ class Sending(threading.Thread):
         store = await open_store(settings)
         try:
             async with (
-                senders(settings) as by_provider,
+                senders(settings, store.directory, store.seal) as by_provider,
                 contextlib.aclosing(GuardedClient.from_settings(settings)) as outbound,
             ):
 
@@ -136,10 +106,21 @@ class Sending(threading.Thread):
                         worker=self._worker,
                     )
                 )
+                appending = asyncio.create_task(
+                    append_forever(
+                        audit=store.audit,
+                        directory=store.directory,
+                        audit_key=store.seal.audit_key,
+                        issuer=settings.issuer,
+                        retention_days=settings.log_retention_days,
+                        worker=self._worker,
+                    )
+                )
+                expiring = asyncio.create_task(expire_forever(store))
                 self.ready.set()
                 told = asyncio.create_task(self._stopping.wait())
                 listening = asyncio.create_task(store.directory.listen())
-                running = {sweeping, listening}
+                running = {sweeping, appending, expiring, listening}
                 await asyncio.wait(running | {told}, return_when=asyncio.FIRST_COMPLETED)
                 for task in running:
                     if task.done():

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import re
 import ssl
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from consent.push import Push, apns_payload
+from consent.push_providers import ApnsCertificate, ApnsKey, ApnsProvider
 from workers.outcome import Delivered, Outcome, Rejected, RetryAfter, Unregistered
 
 # Apple refuses a provider token older than an hour and one that is renewed within twenty minutes.
@@ -119,20 +121,30 @@ def _network_reason(error: BaseException | None) -> str:
     return "network"
 
 
+def _bearer(token: str) -> dict[str, str]:
+    return {"authorization": f"bearer {token}"}
+
+
+def _show_certificate(tls: ssl.SSLContext, credentials: ApnsCertificate) -> None:
+    """OpenSSL reads it from a file only: one that nobody else may read and that is gone at once."""
+    with tempfile.NamedTemporaryFile() as file:  # mkstemp: 0600
+        file.write((credentials.certificate + credentials.private_key).encode())
+        file.flush()
+        tls.load_cert_chain(file.name)
+
+
 class ProviderToken:
     """The JWT that names the team, signed once and used until it is 45 minutes old.
 
-    Raises ValueError when the file is not a P-256 private key in PEM.
+    Raises ValueError when the key is not a P-256 private key in PEM.
     """
 
-    def __init__(
-        self, key_file: Path, *, key_id: str, team_id: str, now: Callable[[], float]
-    ) -> None:
-        key = load_pem_private_key(key_file.read_bytes(), None)
+    def __init__(self, signing: ApnsKey, now: Callable[[], float]) -> None:
+        key = load_pem_private_key(signing.p8.encode(), None)
         if not isinstance(key, ec.EllipticCurvePrivateKey) or key.key_size != 256:  # noqa: PLR2004
             raise ValueError("the APNs key is not a P-256 private key")
         self._key = key
-        self._key_id, self._team_id, self._now = key_id, team_id, now
+        self._key_id, self._team_id, self._now = signing.key_id, signing.team_id, now
         self._issued_at = 0
         self._text = ""
 
@@ -161,24 +173,29 @@ class ApnsSender:
 
     def __init__(
         self,
+        provider: ApnsProvider,
         *,
-        key_file: Path,
-        key_id: str,
-        team_id: str,
-        topic: str,
         base_url: str,
         ca_file: Path | None,
         timeout_seconds: float,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """`timeout_seconds` bounds a whole send; `now` is the wall clock (epoch seconds)."""
+        """
+        `timeout_seconds` bounds a whole send; `now` is the wall clock (epoch seconds). Raises
+        ValueError or ssl.SSLError for credentials that cannot be used.
+        """
         for name in _TALKATIVE_LOGGERS:
             logging.getLogger(name).setLevel(logging.WARNING)
-        self._provider_token = ProviderToken(key_file, key_id=key_id, team_id=team_id, now=now)
-        self._topic, self._base_url, self._timeout_seconds = topic, base_url, timeout_seconds
+        self._topic, self._base_url = provider.bundle_id, base_url
+        self._timeout_seconds = timeout_seconds
         self._tls = ssl.create_default_context()
         if ca_file is not None:
             self._tls.load_verify_locations(ca_file)
+        self._provider_token: ProviderToken | None = None
+        if isinstance(provider.credentials, ApnsKey):
+            self._provider_token = ProviderToken(provider.credentials, now)
+        else:
+            _show_certificate(self._tls, provider.credentials)
         self._connection = self._new_connection()
 
     async def send(self, push: Push) -> Outcome:
@@ -190,12 +207,14 @@ class ApnsSender:
         headers = request_headers(push, self._topic)
         try:
             async with asyncio.timeout(self._timeout_seconds):
+                if self._provider_token is None:  # the certificate says who we are
+                    return await self._post(path, headers, body)
                 token = self._provider_token.current()
-                outcome = await self._post(path, headers, body, token)
+                outcome = await self._post(path, headers | _bearer(token), body)
                 if outcome == EXPIRED_PROVIDER_TOKEN:
                     another = self._provider_token.another(token)
                     if another is not None:
-                        outcome = await self._post(path, headers, body, another)
+                        outcome = await self._post(path, headers | _bearer(another), body)
                 return outcome
         except (TimeoutError, httpx2.TimeoutException):
             return RetryAfter(None, "timeout")
@@ -205,15 +224,10 @@ class ApnsSender:
     async def aclose(self) -> None:
         await self._connection.aclose()
 
-    async def _post(
-        self, path: str, headers: Mapping[str, str], body: bytes, token: str
-    ) -> Outcome:
-        authorized = {**headers, "authorization": f"bearer {token}"}
+    async def _post(self, path: str, headers: dict[str, str], body: bytes) -> Outcome:
         connection = self._connection
         connection.waiting += 1
-        request = asyncio.create_task(
-            connection.client.post(path, headers=authorized, content=body)
-        )
+        request = asyncio.create_task(connection.client.post(path, headers=headers, content=body))
         try:
             response = await asyncio.shield(request)
         except (asyncio.CancelledError, httpx2.LocalProtocolError):

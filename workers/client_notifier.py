@@ -14,10 +14,10 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
-from consent import callback, policy, tokens
+from consent import callback, policy, third_party, tokens
 from consent.authentication_request import AuthenticationRequest
 from consent.callback import Callback
-from consent.client import Client
+from consent.client import CIBA_GRANT, Client
 from consent.errors import TemporarilyUnavailable
 from consent.outbound.client import GuardedClient, OutboundFailed
 from consent.refresh_token import refresh_token
@@ -26,6 +26,7 @@ from consent.store import keys
 from consent.store.calls import CallClaim, Calls
 from consent.store.directory import Directory
 from consent.store.signing_keys import SigningKeys
+from consent.tenant import TENANT_ID, Tenant
 from workers.in_work import InWork
 from workers.reporting import reported
 
@@ -102,8 +103,12 @@ class ClientNotifier:
         except SealError:
             return Outcome("refused", "sealed_with_another_key")
         # A client that has left is told nothing more (T39).
-        if await self._directory.read(keys.CLIENTS, back.client_id, Client) is None:
+        client = await self._directory.read(keys.CLIENTS, back.client_id, Client)
+        if client is None or client.since != back.client_since:
             return Outcome("refused", "client_gone")
+        tenant = await self._directory.read(keys.TENANT, TENANT_ID, Tenant) or Tenant()
+        if not third_party.may_use_grant(client, tenant, CIBA_GRANT):
+            return Outcome("refused", "not_allowed")  # the mode is strict by now (auth0-wire 4)
         try:
             status = await self._client.post(
                 back.endpoint,

@@ -4,10 +4,11 @@ Google's push service (FCM HTTP v1): a push becomes a message, an answer becomes
 The functions are pure. `FcmSender` adds one HTTP session and an access token; it knows neither
 requests for consent nor Redis. Source: Firebase, "FCM HTTP v1 API" and its `FcmError` codes.
 
-pyfcm reads the service account and names the endpoint. Its own sending is not used: it blocks,
-obeys any Retry-After by sleeping, repeats without limit, fetches a token for every thread, and
-takes a wrong project for a dead phone (every 404 is "not registered"). Its payload builder knows
-no installation ids. The session here is that of aiohttp, which pyfcm brings.
+pyfcm names the endpoint, and google-auth, which it brings, reads the service account. Its own
+sending is not used: it blocks, obeys any Retry-After by sleeping, repeats without limit, fetches
+a token for every thread, and takes a wrong project for a dead phone (every 404 is "not
+registered"). Its payload builder knows no installation ids. The session here is that of aiohttp,
+which pyfcm brings.
 """
 
 import asyncio
@@ -17,7 +18,6 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from functools import partial
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -25,6 +25,7 @@ import msgspec
 from google.auth.credentials import TokenState
 from google.auth.exceptions import GoogleAuthError, RefreshError
 from google.auth.transport.requests import Request
+from google.oauth2.service_account import Credentials
 from pyfcm import FCMNotification
 
 from consent.push import Push, fcm_data
@@ -50,6 +51,7 @@ ERROR_CODES = frozenset(
 _CREDENTIALS_REFUSED = frozenset(
     {"invalid_client", "invalid_grant", "invalid_scope", "unauthorized_client"}
 )
+_SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
 _TARGETS = {"fcm_token": "token", "fcm_fid": "fid"}
 _MESSAGE_NAME = re.compile(r"projects/[^/]+/messages/([0-9A-Za-z:%._-]{1,128})")
 
@@ -125,15 +127,21 @@ def retry_after_seconds(value: str | None, now_seconds: float) -> float | None:
 class FcmSender:
     """Lives on the event loop it was built on, with one session that all sends share."""
 
-    def __init__(self, *, credentials_file: Path, base_url: str, timeout_seconds: float) -> None:
-        """`timeout_seconds` bounds a whole send, the fetching of a token included.
+    def __init__(
+        self, account: Mapping[str, Any], *, base_url: str, timeout_seconds: float
+    ) -> None:
+        """`account` is the JSON of a service account; `timeout_seconds` bounds a whole send, the
+        fetching of a token included.
 
-        Raises what google-auth raises for a credentials file it cannot use.
+        Raises what google-auth raises for an account it cannot use.
         """
-        account = FCMNotification(service_account_file=str(credentials_file))
-        account.FCM_END_POINT_BASE = f"{base_url.rstrip('/')}/v1/projects"
-        self._url: str = account.fcm_end_point
-        self._token = AccessToken(account.credentials, timeout_seconds)
+        credentials = Credentials.from_service_account_info(  # type: ignore[no-untyped-call]
+            account, scopes=[_SCOPE]
+        )
+        endpoint = FCMNotification(credentials=credentials)
+        endpoint.FCM_END_POINT_BASE = f"{base_url.rstrip('/')}/v1/projects"
+        self._url: str = endpoint.fcm_end_point
+        self._token = AccessToken(credentials, timeout_seconds)
         self._timeout_seconds = timeout_seconds
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
@@ -231,6 +239,8 @@ class AccessToken:
     def _refresh(self) -> None:
         request = Request()
         request.session.trust_env = False
+        # Its URL was judged when it was put; where that points to was not (T18).
+        request.session.max_redirects = 0
         try:
             self._credentials.refresh(partial(request, timeout=self._timeout_seconds))
         finally:

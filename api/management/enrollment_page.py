@@ -36,7 +36,8 @@ class EnrollmentPage:
             text = "<p>This link is not valid (any more). Ask for a new one.</p>"
             return Reply(404, _page(text), _PAGE, outcome="unknown_ticket")
         label = users.label(msgspec.json.decode(stored, type=users.User))
-        uri = enrollment_uri(ticket, label, self._services.settings)
+        name = await self._services.friendly_name()
+        uri = enrollment_uri(ticket, label, name, self._services.settings)
         code = await asyncio.to_thread(_code, uri)  # milliseconds of computing
         return Reply(
             200,

@@ -14,7 +14,7 @@ class Enrollments:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    async def create_ticket(self, call: Call, caller: Caller) -> Reply:  # noqa: ARG002
+    async def create_ticket(self, call: Call, caller: Caller) -> Reply:
         """A ticket a phone of this user, and of nobody else, can enrol with once (T34)."""
         services, settings = self._services, self._services.settings
         wanted = enrollments.new_ticket_wanted(body_of(call))
@@ -24,10 +24,12 @@ class Enrollments:
             raise users.inexistent_user()
         ticket = new_ticket(person_id)
         life_ms = settings.enrollment_ticket_lifetime_seconds * 1_000
-        if not await services.people.create_ticket(ticket, person_id, life_ms):
+        event = caller.act.event(user_id=wanted.user_id)
+        if not await services.people.create_ticket(ticket, person_id, life_ms, event=event):
             raise users.inexistent_user()
         label = users.label(msgspec.json.decode(stored, type=users.User))
-        return json_reply(enrollments.ticket_shown(ticket, label, settings))
+        name = await services.friendly_name()
+        return json_reply(enrollments.ticket_shown(ticket, label, name, settings))
 
     async def of_user(self, call: Call, caller: Caller) -> Reply:  # noqa: ARG002
         person_id = self._person(call)
@@ -37,11 +39,12 @@ class Enrollments:
         shown = [_shown(record, address) for record, address in devices.values()]
         return json_reply(sorted(shown, key=lambda enrollment: str(enrollment["enrolled_at"])))
 
-    async def delete_of_user(self, call: Call, caller: Caller) -> Reply:  # noqa: ARG002
+    async def delete_of_user(self, call: Call, caller: Caller) -> Reply:
         """Every device of a user; asked again it removes what was left, or came since."""
         person_id = self._person(call)
         for device_id in await self._services.people.devices(person_id):
-            await self._services.people.remove_device(person_id, device_id)
+            event = caller.act.event(user_id=call.path["user_id"], enrollment_id=device_id)
+            await self._services.people.remove_device(person_id, device_id, event=event)
         return Reply(204, headers=())
 
     async def read(self, call: Call, caller: Caller) -> Reply:  # noqa: ARG002
@@ -52,10 +55,13 @@ class Enrollments:
             raise enrollments.enrollment_not_found()
         return json_reply(_shown(*devices[device_id]))
 
-    async def delete(self, call: Call, caller: Caller) -> Reply:  # noqa: ARG002
+    async def delete(self, call: Call, caller: Caller) -> Reply:
         device_id = call.path["id"]
         person_id = person_of_device(device_id)
-        if person_id is None or not await self._services.people.remove_device(person_id, device_id):
+        event = caller.act.event(enrollment_id=device_id)
+        if person_id is None or not await self._services.people.remove_device(
+            person_id, device_id, event=event
+        ):
             raise enrollments.enrollment_not_found()
         return Reply(204, headers=())
 

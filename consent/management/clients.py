@@ -15,7 +15,14 @@ from consent.client import (
     Profile,
     RefreshTokenPolicy,
 )
-from consent.client_metadata import CheckUrl, InvalidClientMetadata, registered
+from consent.client_metadata import (
+    CheckUrl,
+    InvalidClientMetadata,
+    keeps_secret_sealed,
+    registered,
+    uses_secret,
+    with_new_secret,
+)
 from consent.errors import ManagementError
 from consent.management.payload import (
     RequiredText,
@@ -26,6 +33,7 @@ from consent.management.payload import (
     invalid_body,
     payload,
 )
+from consent.seal import Seal
 
 # Those of RFC 6749, 7523, 8628, 8693, CIBA and Auth0. A client may be registered for what other
 # servers of its owner offer; which of them work here is in the discovery document.
@@ -49,7 +57,7 @@ AUTHENTICATION_METHODS = get_args(AuthenticationMethod)
 _METADATA_MAX = 10
 _LIFETIME_SECONDS_MAX = 2_592_000
 _DETAILS_TYPES_MAX = 100
-_SECRET_MEMBERS = frozenset({"secret_digest", "secret_sealed"})
+_SECRET_MEMBERS = frozenset({"secret_digest", "secret_sealed", "registration", "since"})
 _CertificateName = Annotated[str, msgspec.Meta(max_length=1_024)]
 
 
@@ -125,6 +133,37 @@ def new_client(body: dict[str, object], *, client_id: str, check_url: CheckUrl) 
         return registered(Client(client_id=client_id, secret_digest="", **members), check_url)
     except InvalidClientMetadata as error:
         raise invalid_body(f"'{error.reason}' on property {error.property_name}.") from None
+
+
+def changed_client(
+    stored: Client, body: dict[str, object], *, seal: Seal, check_url: CheckUrl
+) -> tuple[Client, str | None]:
+    """
+    The client after a change, and its secret where it needs one it did not have. What is not named
+    stays; null takes it back to what a new client has; of `client_metadata` each member by itself.
+
+    Raises ManagementError invalid_body.
+    """
+    if "client_secret" in body:
+        raise invalid_body("'Is made by rotate-secret' on property client_secret.")
+    former = {name: getattr(stored, name) for name in NewClient.__struct_fields__}
+    merged: dict[str, object] = msgspec.to_builtins(former) | body
+    for name in ("client_metadata", "jwt_configuration", "refresh_token"):
+        given = body.get(name)
+        if isinstance(given, dict):
+            both = msgspec.to_builtins(former[name]) | given
+            merged[name] = {member: value for member, value in both.items() if value is not None}
+    changed = msgspec.structs.replace(
+        new_client(merged, client_id=stored.client_id, check_url=check_url),
+        secret_digest=stored.secret_digest,
+        secret_sealed=stored.secret_sealed,
+        registration=stored.registration,
+        since=stored.since,
+    )
+    needs = (uses_secret(changed), keeps_secret_sealed(changed))
+    if needs == (uses_secret(stored), keeps_secret_sealed(stored)):
+        return changed, None
+    return with_new_secret(changed, seal)
 
 
 def client_shown(client: Client, secret: str | None = None) -> dict[str, object]:

@@ -29,18 +29,20 @@ def new_ticket_wanted(body: dict[str, object]) -> NewTicket:
     return wanted
 
 
-def ticket_shown(ticket: str, label: str, settings: Settings) -> dict[str, object]:
+def ticket_shown(
+    ticket: str, label: str, friendly_name: str, settings: Settings
+) -> dict[str, object]:
     """Auth0's two members, and what a QR code or a link on the phone itself must say."""
     return {
         "ticket_id": ticket,
         "ticket_url": settings.url(f"mfa/enrollment?ticket={ticket}"),
-        "enrollment_uri": enrollment_uri(ticket, label, settings),
+        "enrollment_uri": enrollment_uri(ticket, label, friendly_name, settings),
     }
 
 
-def enrollment_uri(ticket: str, label: str, settings: Settings) -> str:
+def enrollment_uri(ticket: str, label: str, friendly_name: str, settings: Settings) -> str:
     """What the Guardian SDKs enrol with."""
-    account = f"{quote(settings.friendly_name, safe='')}:{quote(label, safe='')}"
+    account = f"{quote(friendly_name, safe='')}:{quote(label, safe='')}"
     base_url = quote(settings.issuer.rstrip("/"), safe="")
     return f"otpauth://totp/{account}?enrollment_tx_id={ticket}&base_url={base_url}"
 

@@ -40,8 +40,20 @@ class NewResourceServer(msgspec.Struct, frozen=True, kw_only=True):
         list[NewAuthorizationDetailsType], msgspec.Meta(max_length=100)
     ] = []
     token_lifetime: Annotated[int, msgspec.Meta(ge=0, le=2_592_000)] = 0
-    token_dialect: Literal["rfc9068_profile"] = "rfc9068_profile"  # noqa: S105 - the name of a format
+    # The tokens are those of the profile, and say what those of Auth0's own dialect do besides.
+    token_dialect: Literal["rfc9068_profile", "access_token"] = "rfc9068_profile"  # noqa: S105 - the name of a format
     allow_offline_access: bool = False
+
+
+def changed_resource_server(stored: ResourceServer, body: dict[str, object]) -> ResourceServer:
+    """What is not named stays. Raises ManagementError invalid_body, system_resource_server."""
+    if stored.is_system:
+        raise system_resource_server("changed")
+    if body.get("identifier", stored.identifier) != stored.identifier:
+        raise invalid_body("'Cannot be changed' on property identifier.")
+    former = {name: getattr(stored, name) for name in NewResourceServer.__struct_fields__}
+    merged: dict[str, object] = msgspec.to_builtins(former) | body
+    return new_resource_server(merged, creation=stored.creation)
 
 
 def new_resource_server(body: dict[str, object], *, creation: str) -> ResourceServer:
@@ -60,6 +72,7 @@ def new_resource_server(body: dict[str, object], *, creation: str) -> ResourceSe
     types = [known.type for known in wanted.authorization_details]
     check_each_once("authorization_details", types)
     members = {name: getattr(wanted, name) for name in NewResourceServer.__struct_fields__}
+    members["token_dialect"] = "rfc9068_profile"  # noqa: S105 - as above
     members["scopes"] = [Scope(scope.value, scope.description) for scope in wanted.scopes]
     members["authorization_details"] = [AuthorizationDetailsType(name) for name in types]
     return ResourceServer(id=resource_server_id(wanted.identifier), creation=creation, **members)
@@ -81,7 +94,7 @@ def existing_resource_server() -> ManagementError:
     )
 
 
-def system_resource_server() -> ManagementError:
+def system_resource_server(what: str) -> ManagementError:
     return ManagementError(
-        403, "system_resource_server", "The system resource server cannot be deleted."
+        403, "system_resource_server", f"The system resource server cannot be {what}."
     )

@@ -1,10 +1,11 @@
 """Users: what an administrator says of a person, what is kept and what is shown (3.5)."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
+from consent import policy
 from consent.errors import ManagementError
 from consent.login_hint import LoginHint, normal_email, normal_phone
 from consent.management.payload import (
@@ -17,16 +18,24 @@ from consent.management.payload import (
 )
 
 _PREFIX = "auth0|"
+_OWN_PROVIDERS = frozenset({"auth0", "email", "sms"})
 _USER_ID_CHARACTERS_MAX = 255 - len(_PREFIX)
 _IS_EMAIL = re.compile(r"[^@\s]+@[^@\s]+").fullmatch
 _IS_PHONE_NUMBER = re.compile(r"\+[0-9]{1,15}", re.ASCII).fullmatch
 _IS_USER_CODE = re.compile(r"[ -~]{4,32}").fullmatch
+FOUND_BY = ("email", "username", "phone_number", "name", "connection")
 _IDENTIFYING = ("user_id", "email", "username", "phone_number")
-
 
 # What each of them was verified of; another one is not.
 _VERIFIED = {"email": "email_verified", "phone_number": "phone_verified"}
 _METADATA = {"user_metadata", "app_metadata"}  # merged member by member; null takes one away
+
+
+class Term(NamedTuple):
+    """Something administrators find a person by; `value` is of one line and in lower case."""
+
+    field: str
+    value: str
 
 
 class _Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -140,6 +149,14 @@ def changed_user(stored: User, wanted: UserChange, *, updated_at: str) -> User:
     return msgspec.structs.replace(stored, updated_at=updated_at, **changes)
 
 
+def encoded(stored: User) -> bytes:
+    """As it is kept. Raises ManagementError invalid_body: merged metadata could grow for ever."""
+    record = msgspec.json.encode(stored)
+    if len(record) > policy.USER_BYTES_MAX:
+        raise invalid_body(f"the user would have more than {policy.USER_BYTES_MAX} bytes.")
+    return record
+
+
 def hints(stored: User) -> list[LoginHint]:
     """What a user is found by besides the user id (A028)."""
     email = normal_email(stored.email or "")
@@ -148,17 +165,24 @@ def hints(stored: User) -> list[LoginHint]:
     return [*found, LoginHint("phone_number", phone_number)] if phone_number else found
 
 
+def terms(stored: User) -> list[Term]:
+    """What administrators find a user by, in lower case."""
+    given = {name: getattr(stored, name) or "" for name in FOUND_BY}
+    return [Term(name, value.lower()) for name, value in given.items() if value]
+
+
 def user_shown(stored: User, *, blocked: bool) -> dict[str, object]:
     """The user object of the wire."""
     shown: dict[str, object] = msgspec.to_builtins(stored)
     shown.pop("creation", None)
     connection = shown.pop("connection", stored.connection)
+    provider, _, own_id = stored.user_id.partition("|")
     shown["identities"] = [
         {
             "connection": connection,
-            "user_id": stored.user_id.removeprefix(_PREFIX),
-            "provider": "auth0",
-            "isSocial": False,
+            "user_id": own_id,
+            "provider": provider,
+            "isSocial": provider not in _OWN_PROVIDERS,
         }
     ]
     if blocked:
@@ -177,6 +201,10 @@ def inexistent_user() -> ManagementError:
 
 def existing_user() -> ManagementError:
     return ManagementError(409, "auth0_idp_error", "The user already exists.")
+
+
+def unknown_connection() -> ManagementError:
+    return ManagementError(400, "inexistent_connection", "The connection does not exist.")
 
 
 def conflicting_changes() -> ManagementError:

@@ -1,4 +1,4 @@
-"""
+r"""
 The only place that speaks Redis.
 
 Every state change is one Lua script; its reply is the decision. Python carries arguments and
@@ -30,15 +30,22 @@ person has open, derive it from P, and stay in the slot.
     P:open:<person_id>       zset  consent_id -> deadline: what the person has not answered
     P:recent:<person_id>     zset  consent_id -> time accepted: the last minute's requests
     P:opened                 zset  consent_id -> deadline: all that is open in the partition
+    P:accepted               zset  consent_id -> time its record goes: all there are
     P:outbox                 zset  consent_id -> time from which a sweeper may claim what is owed
     P:calls                  zset  consent_id -> the same for the call that is owed to the client
-    P:person:<person_id>     hash  user (JSON) blocked since hints code
+    P:person:<person_id>     hash  user (JSON) blocked since hints terms code last_op
                                    code_failures code_locked_until code_failed_by
-                                   (hints: digests the person is found by; code: a MAC)
+                                   (hints: digests the person is found by when they are to be
+                                   asked; terms: what administrators find them by; code: a MAC)
+    P:people                 zset  person_id -> 0, so in the order of the ids
+    P:found_by               zset  "<field>\t<value>\t<person_id>" -> 0, from `terms`
     P:devices:<person_id>    hash  device_id -> key thumbprint (43 characters) and record (JSON)
     P:addresses:<person_id>  hash  device_id -> push address (JSON) while it is thought alive
-    P:ticket:<digest>        hash  person used_by; TTL: the life of the ticket
+    P:ticket:<digest>        hash  person since used_by; TTL: the life of the ticket
     P:proof:<digest>         string  a proof that has been seen; TTL: its window
+    P:events                 stream  the audit trail of the partition until it is moved to the
+                                   log: t (code) consent client person device e (JSON)
+    P:done:<operation id>    string  a write was made, should it be sent again; TTL: some seconds
     P:stats                  hash  counters and histograms of the partition, for /metrics
 
     nod:address:<digest>     string  the device_id that registered a push address last, and the one
@@ -48,10 +55,24 @@ person has open, derive it from P, and stay in the slot.
                                    person is asked, so one that is left over is harmless
     nod:used:<name>          string  what may be used once, and was; TTL: as long as it would count
 
-    nod:{directory}:clients, :resource_servers, :client_grants   hash  id -> record (JSON)
+    nod:{directory}:clients, :resource_servers, :client_grants, :connections, :tenant,
+    :factors, :initial_access_tokens   hash  id -> record (JSON; of a push provider sealed)
+    nod:{directory}:job:<id> string  an import of users, and who failed (JSON); TTL: a day
+    <one of these>:ids:<index>         zset  id -> 0: the records an index is for, all where it
+                                   has no name (`directory.indexes`)
+    nod:{directory}:events   stream  as P:events
+    nod:{directory}:done:<operation id>    string  as P:done
+    nod:{directory}:unused_registrations   zset  client_id -> second it goes unless it is used
+    nod:{directory}:registrations:<digest> string  how many an address has made; TTL: an hour
+    nod:{directory}:sector_fetches:<digest> string  documents fetched for an address; TTL: an hour
+    nod:{log}:records        stream  <n>-0 -> at (ms it was added) r (the record, JSON)
+    nod:{log}:state          hash  number hash mac of the last record, anchor_number anchor_hash
+                                   anchor_mac of the last one cut, moved:<source> (last id moved)
+    nod:{log}:appender       string  the worker that moves events; TTL: its lease
     nod:{directory}:keys     hash  kid -> signing key (JSON, private half encrypted); the first of
                                    an algorithm is `current` (ES256) or `first-<alg>`
-    nod:{directory}:facts    hash  what was fixed at the first start (the number of partitions)
+    nod:{directory}:facts    hash  what was fixed at the first start (the number of partitions,
+                                   and that the log has begun)
     nod:{directory}:workers  zset  worker -> time of its last sign of life
     nod:directory            channel: "<hash> <id>" when a record of the directory changed
     nod:decided              channel: consent_id when it was answered, or ended

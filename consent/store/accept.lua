@@ -2,6 +2,7 @@
 --
 -- KEYS  1 consent  2 person  3 addresses of the person  4 open of the person
 --       5 recent of the person  6 opened of the partition  7 outbox  8 story of the consent
+--       9 accepted of the partition
 -- ARGV  1 consent_id  2 client_id  3 person_id  4 request (JSON)  5 life in seconds
 --       6 poll interval in seconds  7 requests a minute of one person, at most
 --       8 open requests of one person, at most  9 open requests of the partition, at most
@@ -14,6 +15,7 @@
 --       18 lives of the refresh token in ms ("<absolute> <idle>"), or ''
 --       19 thumbprint the tokens of a push are bound to, or ''
 --       20 ms after the deadline in which the client may still be called
+--       21 connections of the people a third party may ask ("\n<name>\n<name>\n"), or '' for all
 -- Reply {'accepted'} | {'unknown_user'} | {'blocked'} | {'no_device'}
 --       | {'missing_user_code'} | {'invalid_user_code'}
 --       | {'user_code_locked' | 'too_many_recent' | 'too_many_open' | 'tenant_full', ms until it
@@ -24,6 +26,10 @@ if redis.call('EXISTS', KEYS[1]) == 1 then return {'accepted'} end  -- the same 
 
 local known = redis.call('HMGET', KEYS[2], 'user', 'blocked', 'code')
 if not known[1] then return {'unknown_user'} end
+if ARGV[21] and ARGV[21] ~= '' then
+  local connection = cjson.decode(known[1]).connection or 'users'
+  if not string.find(ARGV[21], '\n' .. connection .. '\n', 1, true) then return {'unknown_user'} end
+end
 if known[2] then return {'blocked'} end
 if known[3] and ARGV[15] and ARGV[15] ~= '-' then
   local code = redis.call('HMGET', KEYS[2], 'code_locked_until', 'code_failures', 'code_failed_by')
@@ -80,4 +86,7 @@ redis.call('ZADD', KEYS[5], now, ARGV[1])
 redis.call('PEXPIRE', KEYS[5], 60000)
 redis.call('ZADD', KEYS[6], deadline, ARGV[1])
 redis.call('ZADD', KEYS[7], now + ARGV[11], ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[9], '-inf', now)
+redis.call('ZADD', KEYS[9], deadline + ARGV[10] * 1000, ARGV[1])
+record(KEYS[1], 'ciba_start_succeeded', 'consent', ARGV[1], 'client', ARGV[2], 'person', ARGV[3])
 return {'accepted'}

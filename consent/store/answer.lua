@@ -11,7 +11,7 @@
 local device = redis.call('HGET', KEYS[2], ARGV[3])
 if not device or string.sub(device, 1, 43) ~= ARGV[4] then return {'unknown_device'} end
 local c = redis.call('HMGET', KEYS[1], 'state', 'person', 'expires_at', 'fetched_at',
-  'created_at')
+  'created_at', 'client')
 if not c[1] or c[2] ~= ARGV[2] then return {'unknown'} end
 if c[1] == ARGV[6] or c[1] == ARGV[8] then return {'repeated'} end
 if c[1] ~= ARGV[5] then return {'conflict'} end
@@ -21,6 +21,8 @@ if not person_stands(KEYS[3], c[5]) then return {'blocked'} end
 
 redis.call('HSET', KEYS[1], 'state', ARGV[6], 'decided_at', now, 'decided_by', ARGV[3])
 tell(KEYS[8], now, ARGV[7])
+record(KEYS[1], ARGV[6] == 'denied' and 'gd_auth_rejected' or 'gd_auth_succeed', 'consent', ARGV[1],
+  'client', c[6], 'person', ARGV[2], 'device', ARGV[3], 'e', ARGV[7])
 redis.call('ZREM', KEYS[4], ARGV[1])
 redis.call('ZREM', KEYS[5], ARGV[1])
 redis.call('ZREM', KEYS[6], ARGV[1])

@@ -5,8 +5,12 @@
 --       4 new address (JSON), or ''  5 its kind and value
 -- Reply 'changed' | 'superseded'
 
-local record = redis.call('HGET', KEYS[1], ARGV[1])
-if record ~= ARGV[2] and record ~= ARGV[3] then return 'superseded' end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+local known = redis.call('HGET', KEYS[1], ARGV[1])
+if known ~= ARGV[2] and known ~= ARGV[3] then return 'superseded' end
+if known ~= ARGV[3] then
+  redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+  record(KEYS[1], 'gd_update_device_account', 'person', string.match(KEYS[1], ':devices:(.*)$'),
+    'device', ARGV[1])
+end
 if ARGV[4] ~= '' then take_address(KEYS[2], ARGV[1], ARGV[4], ARGV[5]) end
 return 'changed'

@@ -191,10 +191,14 @@ async def open_redis(url: str) -> Redis:
 def open_lane(url: str, *, scripts: bool = True) -> Lane:
     options: dict[str, Any] = {**parse_url(url)}
     kind = options.pop("connection_class", redis.asyncio.Connection)
-    return Lane(
-        lambda: kind(**options, protocol=2, socket_connect_timeout=CONNECT_TIMEOUT_SECONDS),
-        load_all if scripts else None,
-    )
+    options |= {
+        "protocol": 2,
+        "socket_connect_timeout": CONNECT_TIMEOUT_SECONDS,
+        # With one redis-py writes under wait_for, which on Python 3.11 may swallow the cancellation
+        # that closes a lane; a lane has a patience of its own.
+        "socket_timeout": None,
+    }
+    return Lane(lambda: kind(**options), load_all if scripts else None)
 
 
 async def _messages(url: Callable[[], str], channel: str) -> AsyncIterator[str]:

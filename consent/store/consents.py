@@ -11,7 +11,7 @@ from consent import policy
 from consent.lifecycle import Event, State, row
 from consent.settings import Settings
 from consent.store.connections import Redis
-from consent.store.keys import Partition, partitions
+from consent.store.keys import Partition
 
 _PENDING = State.PENDING.value
 _REDEEM_FROM, _REDEEM_TO = row(Event.REDEEM)
@@ -50,6 +50,7 @@ class Terms(NamedTuple):
     user_code: str = "-"  # its MAC, '' when none was sent, '-' when the client uses none
     refresh_lives_ms: tuple[int, ...] = ()  # absolute and idle, where there is a refresh token
     confirmation: str = ""  # what the tokens of a push are bound to
+    connections: tuple[str, ...] | None = None  # of the people a third party may ask; None: all
 
 
 PLAIN = Terms()
@@ -68,6 +69,7 @@ def _said(terms: Terms) -> tuple[str | bytes | int, ...]:
         " ".join(map(str, terms.refresh_lives_ms)),
         terms.confirmation,
         policy.CALLABLE_AFTER_ANSWER_MS,
+        "" if terms.connections is None else "\n" + "".join(f"{it}\n" for it in terms.connections),
     )
 
 
@@ -119,8 +121,10 @@ class PendingConsent(NamedTuple):
 _POLLED_PENDING = Polled("pending")
 
 
-def _beside(confirmation: str, *, held: bool) -> tuple[str, ...]:
+def _beside(confirmation: str, *, held: bool, since: int) -> tuple[str | int, ...]:
     """What most polls have no need to say."""
+    if since:
+        return confirmation, "1" if held else "", since * 1_000
     if held:
         return confirmation, "1"
     return (confirmation,) if confirmation else ()
@@ -157,6 +161,7 @@ class Consents:
                 p.opened,
                 p.outbox,
                 p.story(consent_id),
+                p.accepted,
             ],
             consent_id,
             client_id,
@@ -189,12 +194,13 @@ class Consents:
         *,
         operation_id: str = "",
         held: bool = False,
+        client_since: int = 0,
     ) -> Polled:
         """
         One poll of an authenticated client, paced; claims the redemption when there is one.
 
         A poll that is `held` asks again under its `operation_id`: it is one poll. `confirmation`
-        is the thumbprint its tokens will be bound to.
+        is the thumbprint its tokens will be bound to; `client_since` is the client's `since`.
         """
         p = Partition.of(consent_id)
         reply = await self._redis.run(
@@ -209,7 +215,7 @@ class Consents:
             policy.POLL_INTERVAL_SECONDS_MAX,
             policy.CLAIM_ALONE_MS,
             policy.CLAIM_REPEATABLE_MS,
-            *_beside(confirmation, held=held),
+            *_beside(confirmation, held=held, since=client_since),
         )
         if reply[0] == b"pending":  # nearly all are
             return Polled("pending", left_ms=reply[1]) if held else _POLLED_PENDING
@@ -386,23 +392,3 @@ class Consents:
         p = Partition.of(consent_id)
         client_id = await self._redis.execute("HGET", p.consent(consent_id), "client")
         return client_id.decode() if client_id else ""
-
-    async def read(self, consent_id: str) -> tuple[dict[str, bytes], list[bytes]] | None:
-        """A consent's fields and its facts ("<ms> <JSON>" each), for an administrator."""
-        p = Partition.of(consent_id)
-        flat = await self._redis.execute("HGETALL", p.consent(consent_id))
-        story = await self._redis.execute("GET", p.story(consent_id))
-        if not flat or not story:
-            return None
-        names = [name.decode() for name in flat[::2]]
-        request, *facts = story.split(b"\n")
-        return dict(zip(names, flat[1::2], strict=True)) | {"request": request}, facts
-
-    async def stats(self) -> dict[str, int]:
-        """Counters of all partitions, added up."""
-        total: dict[str, int] = {}
-        for partition in partitions(self._settings.partitions):
-            flat = await self._redis.execute("HGETALL", partition.stats)
-            for name, count in zip(flat[::2], flat[1::2], strict=True):
-                total[name.decode()] = total.get(name.decode(), 0) + int(count)
-        return total

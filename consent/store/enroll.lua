@@ -7,10 +7,10 @@
 --       5 kind and value of the address  6 devices of one person, at most
 -- Reply {'enrolled', user} | {'unknown_ticket'} | {'used_ticket'} | {'too_many_devices'}
 
-local ticket = redis.call('HMGET', KEYS[1], 'person', 'used_by')
+local ticket = redis.call('HMGET', KEYS[1], 'person', 'used_by', 'since')
 if ticket[1] ~= ARGV[1] then return {'unknown_ticket'} end
-local user = redis.call('HGET', KEYS[2], 'user')
-if not user then return {'unknown_ticket'} end
+local user, since = unpack(redis.call('HMGET', KEYS[2], 'user', 'since'))
+if not user or (since or '') ~= ticket[3] then return {'unknown_ticket'} end  -- was it another's?
 if ticket[2] == ARGV[2] then return {'enrolled', user} end  -- the same call, repeated
 if ticket[2] then return {'used_ticket'} end
 if redis.call('HLEN', KEYS[3]) >= tonumber(ARGV[6]) then return {'too_many_devices'} end
@@ -18,4 +18,5 @@ if redis.call('HLEN', KEYS[3]) >= tonumber(ARGV[6]) then return {'too_many_devic
 redis.call('HSET', KEYS[1], 'used_by', ARGV[2])
 take_address(KEYS[4], ARGV[2], ARGV[4], ARGV[5])
 redis.call('HSET', KEYS[3], ARGV[2], ARGV[3])
+record(KEYS[1], 'gd_enrollment_complete', 'person', ARGV[1], 'device', ARGV[2])
 return {'enrolled', user}

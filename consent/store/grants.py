@@ -60,6 +60,7 @@ class Grants:
             client.refresh_token.leeway * 1_000,
             _TOKEN_LIFE_MS,
             confirmation if is_public(client) else "-",
+            client.since * 1_000,
         )
         match reply:
             case [b"refreshed", current, request, user, auth_time_ms]:
@@ -88,14 +89,16 @@ class Grants:
         )
         return bool(reply)
 
-    async def revoke_token(self, owner_id: str, jti: str, life_seconds: float) -> None:
+    async def revoke_token(
+        self, owner_id: str, jti: str, life_seconds: float, client_id: str
+    ) -> None:
         """
-        Revoke one access token for the rest of its life. `owner_id` is the person_id of its
-        `sub`, which for a client's own token only says where the mark is.
+        Revoke one access token of a client for the rest of its life. `owner_id` is the person_id
+        of its `sub`, which for a client's own token only says where the mark is.
         """
         life_ms = int((life_seconds + policy.CLOCK_SKEW_SECONDS) * 1_000)
         key = Partition.of(owner_id).revoked(jti)
-        await self._redis.execute("SET", key, "", "PX", life_ms)
+        await self._redis.run("revoke_token", [key], life_ms, client_id)
 
     async def person_of_token(self, person_id: str, jti: str, auth_time: int) -> bytes | None:
         """

@@ -6,14 +6,42 @@ CLIENTS = "nod:{directory}:clients"
 RESOURCE_SERVERS = "nod:{directory}:resource_servers"
 CLIENT_GRANTS = "nod:{directory}:client_grants"
 KEYS = "nod:{directory}:keys"
+TENANT = "nod:{directory}:tenant"
+CONNECTIONS = "nod:{directory}:connections"
+FACTORS = "nod:{directory}:factors"
+INITIAL_ACCESS_TOKENS = "nod:{directory}:initial_access_tokens"
+UNUSED_REGISTRATIONS = "nod:{directory}:unused_registrations"
+EVENTS = "nod:{directory}:events"
 FACTS = "nod:{directory}:facts"
 WORKERS = "nod:{directory}:workers"
 CHANGES = "nod:directory"
 DECIDED = "nod:decided"
+LOG_RECORDS = "nod:{log}:records"
+LOG_STATE = "nod:{log}:state"
+LOG_APPENDER = "nod:{log}:appender"
 
 
 def address_owner(digest: str) -> str:
     return f"nod:address:{digest}"
+
+
+def registrations_from(digest: str) -> str:
+    """How many clients an address has registered of late."""
+    return f"nod:{{directory}}:registrations:{digest}"
+
+
+def sector_fetches_from(digest: str) -> str:
+    """How many sector documents an address has had fetched of late."""
+    return f"nod:{{directory}}:sector_fetches:{digest}"
+
+
+def index(hash_name: str, name: str) -> str:
+    """The ids of a hash's records in order: all of them, or those an index is for."""
+    return f"{hash_name}:ids:{name}"
+
+
+def job(job_id: str) -> str:
+    return f"nod:{{directory}}:job:{job_id}"
 
 
 def used(name: str) -> str:
@@ -50,8 +78,24 @@ class Partition:
         return self.prefix + ":opened"
 
     @property
+    def events(self) -> str:
+        return self.prefix + ":events"
+
+    @property
+    def people(self) -> str:
+        return self.prefix + ":people"
+
+    @property
+    def found_by(self) -> str:
+        return self.prefix + ":found_by"
+
+    @property
     def stats(self) -> str:
         return self.prefix + ":stats"
+
+    @property
+    def accepted(self) -> str:
+        return self.prefix + ":accepted"
 
     def consent(self, consent_id: str = "") -> str:
         return f"{self.prefix}:consent:{consent_id}"

@@ -22,6 +22,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
 from consent.errors import TemporarilyUnavailable
+from consent.store.ending import ended
 
 log = structlog.get_logger()
 PATIENCE_SECONDS = 1.0  # a reply later than this means the connection is dead
@@ -100,9 +101,7 @@ class Lane:
 
     async def aclose(self) -> None:
         self._watch.cancel()
-        self._reader.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._reader
+        await ended(self._reader)
         await self._disconnect()
         for command in [*self._in_flight, *self._unsent]:
             _fail(command, "the store was closed")
@@ -143,12 +142,15 @@ class Lane:
 
     async def _serve_one_connection(self) -> None:
         self._connection = connection = self._connect()
-        await asyncio.wait_for(connection.connect(), PATIENCE_SECONDS)  # type: ignore[no-untyped-call]
+        # Not wait_for: on Python 3.11 it may swallow the cancellation that closes this lane.
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await connection.connect()  # type: ignore[no-untyped-call]
         self._parser = hiredis.Reader(replyError=StoreError)
         reading = self._loop.create_task(self._read())
         try:
             if self._on_connect is not None:
-                await asyncio.wait_for(self._on_connect(self._send_now), PATIENCE_SECONDS)
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await self._on_connect(self._send_now)
             self._ready = True
             if self._away:
                 self._away = False

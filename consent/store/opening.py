@@ -10,12 +10,16 @@ import structlog
 from consent.errors import TemporarilyUnavailable
 from consent.seal import Seal
 from consent.settings import Settings, SettingsError
+from consent.store.audit import Audit
 from consent.store.calls import Calls
 from consent.store.connections import Redis, open_redis
+from consent.store.consent_records import ConsentRecords
 from consent.store.consents import Consents
 from consent.store.directory import Directory
 from consent.store.grants import Grants
 from consent.store.people import People
+from consent.store.people_lists import PeopleLists
+from consent.store.registrations import Registrations
 from consent.store.replays import Replays
 from consent.store.secret_key import secret_key
 
@@ -29,11 +33,15 @@ class Store:
     redis: Redis
     seal: Seal
     consents: Consents
+    consent_records: ConsentRecords
     people: People
+    people_lists: PeopleLists
     directory: Directory
     grants: Grants
     replays: Replays
     calls: Calls
+    audit: Audit
+    registrations: Registrations
 
     async def aclose(self) -> None:
         await self.redis.aclose()
@@ -45,15 +53,20 @@ async def open_store(settings: Settings) -> Store:
         raise SettingsError("NOD_REDIS_URL: is needed; scripts/run sets it up")
     seal = Seal(secret_key(settings))
     redis = await _patiently(lambda: open_redis(settings.redis_url))
+    directory = Directory(redis)
     store = Store(
         redis=redis,
         seal=seal,
         consents=Consents(redis, settings),
+        consent_records=ConsentRecords(redis, settings.partitions),
         people=People(redis),
-        directory=Directory(redis),
+        people_lists=PeopleLists(redis, settings.partitions),
+        directory=directory,
         grants=Grants(redis),
         replays=Replays(redis),
         calls=Calls(redis),
+        audit=Audit(redis, settings.partitions),
+        registrations=Registrations(redis, directory),
     )
     # A person's partition follows from their id and this number: it can never change.
     wanted = str(settings.partitions)

@@ -1,30 +1,31 @@
-"""People and their devices: one method a step, each decided in Redis."""
+"""
+People and their devices: one method a step, each decided in Redis.
 
-from collections.abc import Collection
+Lists of people are `people_lists`; how a hint finds one is `hint_index`.
+"""
 
-import msgspec
+import secrets
+from collections.abc import Collection, Iterable
 
 from consent import policy
 from consent.identifiers import digest, person_of_device
 from consent.lifecycle import Event, row
 from consent.login_hint import LoginHint
+from consent.management.users import Term
 from consent.store import keys
 from consent.store.connections import Redis
+from consent.store.hint_index import HintIndex, digests_of
 from consent.store.keys import Partition
 
 _OPEN, _ENDED = row(Event.GIVE_UP)
+UNTOLD = b"{}"  # who made a change is not known
 THUMBPRINT_CHARACTERS = 43
-
-
-class _Named(msgspec.Struct):
-    """Of a user's record, whose it is."""
-
-    user_id: str
 
 
 class People:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self.hints = HintIndex(redis)
 
     async def create(
         self,
@@ -34,18 +35,30 @@ class People:
         blocked: bool = False,
         user_code: str = "",
         hints: Collection[LoginHint] = (),
+        terms: Collection[Term] = (),
+        event: bytes = UNTOLD,
     ) -> bool:
         """
         False when the person is there already; one who is blocked cannot be asked.
 
-        `user_code` is a MAC; `hints` are what the person is found by, in their normal form.
+        `user_code` is a MAC; `hints` are what the person is found by when they are to be asked,
+        in their normal form, `terms` what they are found by in the lists of administrators.
         """
-        key, digests = Partition.of(person_id).person(person_id), _digests(hints)
-        await self._index(person_id, digests)
+        p, digests = Partition.of(person_id), digests_of(hints)
+        await self.hints.enter(person_id, digests)
         reply = await self._redis.run(
-            "create_person", [key], user, "1" if blocked else "", user_code, " ".join(digests)
+            "create_person",
+            [p.person(person_id), p.people, p.found_by],
+            user,
+            "1" if blocked else "",
+            user_code,
+            " ".join(digests),
+            person_id,
+            _lines(terms),
+            event,
+            secrets.token_urlsafe(9),
         )
-        await self._settle(person_id, digests)
+        await self.hints.settle(person_id, digests)
         return bool(reply == b"created")
 
     async def change(
@@ -57,41 +70,32 @@ class People:
         blocked: bool | None = None,
         user_code: str | None = None,
         hints: Collection[LoginHint] = (),
+        terms: Collection[Term] = (),
+        event: bytes = UNTOLD,
     ) -> bool:
         """
         Replace a person's record if it is still the one that was read.
 
         None leaves what is beside the record as it is; an empty `user_code` takes it away.
         """
-        key, digests = Partition.of(person_id).person(person_id), _digests(hints)
-        former = await self._indexed(person_id)
-        await self._index(person_id, digests)
+        p, digests = Partition.of(person_id), digests_of(hints)
+        former = await self.hints.of(person_id)
+        await self.hints.enter(person_id, digests)
         reply = await self._redis.run(
             "change_person",
-            [key],
+            [p.person(person_id), p.found_by],
             read,
             user,
             "" if blocked is None else str(int(blocked)),
             "" if user_code is None else user_code or "-",
             " ".join(digests),
+            person_id,
+            _lines(terms),
+            event,
+            secrets.token_urlsafe(9),
         )
-        await self._settle(person_id, [*former, *digests])
+        await self.hints.settle(person_id, [*former, *digests])
         return bool(reply == b"changed")
-
-    async def find(self, kind: str, value: str) -> str | None:
-        """The user id of the one person who has this e-mail address or phone number."""
-        wanted, found = _digest(kind, value), None
-        for member in await self._redis.execute("SMEMBERS", keys.hint(wanted)):
-            person_id = member.decode()
-            # An entry alone proves nothing: the person may have gone, or changed since.
-            key = Partition.of(person_id).person(person_id)
-            user, hints = await self._redis.execute("HMGET", key, "user", "hints")
-            if user is None or wanted not in _split_hints(hints):
-                continue
-            if found is not None:
-                return None
-            found = msgspec.json.decode(user, type=_Named).user_id
-        return found
 
     async def read(self, person_id: str) -> bytes | None:
         key = Partition.of(person_id).person(person_id)
@@ -104,10 +108,10 @@ class People:
         user, blocked = await self._redis.execute("HMGET", key, "user", "blocked")
         return (user, blocked is not None) if user else None
 
-    async def remove(self, person_id: str) -> bool:
+    async def remove(self, person_id: str, *, event: bytes = UNTOLD) -> bool:
         """Forget a person and their devices, and end what they were asked."""
         p = Partition.of(person_id)
-        former = await self._indexed(person_id)
+        former = await self.hints.of(person_id)
         reply = await self._redis.run(
             "remove_person",
             [
@@ -115,42 +119,26 @@ class People:
                 p.devices(person_id),
                 p.addresses(person_id),
                 p.recent(person_id),
+                p.people,
+                p.found_by,
             ],
             p.prefix,
             person_id,
             _OPEN,
             _ENDED,
+            event,
+            secrets.token_urlsafe(9),
         )
-        await self._settle(person_id, former)
+        await self.hints.settle(person_id, former)
         return bool(reply)
 
-    # The index of hints lies in other slots than the people it finds, so it is written in steps of
-    # its own: an entry is made before the person and goes after them. One that is left over is
-    # harmless, for what a person is found by is a field of theirs, decided with their record, and
-    # is compared when they are found. In the end the index is given what stands there once more,
-    # so that of two changes at once neither takes away what the other has made.
-
-    async def _indexed(self, person_id: str) -> list[str]:
-        """The digests a person is found by."""
-        key = Partition.of(person_id).person(person_id)
-        return _split_hints(await self._redis.execute("HGET", key, "hints"))
-
-    async def _index(self, person_id: str, digests: Collection[str]) -> None:
-        for name in digests:
-            await self._redis.execute("SADD", keys.hint(name), person_id)
-
-    async def _settle(self, person_id: str, digests: Collection[str]) -> None:
-        """Of entries that stood or were to stand, those stay that do."""
-        for name in set(digests).difference(await self._indexed(person_id)):
-            await self._redis.execute("SREM", keys.hint(name), person_id)
-        await self._index(person_id, await self._indexed(person_id))
-
-    async def create_ticket(self, ticket: str, person_id: str, life_ms: int) -> bool:
+    async def create_ticket(
+        self, ticket: str, person_id: str, life_ms: int, *, event: bytes = UNTOLD
+    ) -> bool:
         """False when there is no such person."""
         p = Partition.of(person_id)
-        reply = await self._redis.run(
-            "create_ticket", [p.ticket(digest(ticket)), p.person(person_id)], person_id, life_ms
-        )
+        names = [p.ticket(digest(ticket)), p.person(person_id)]
+        reply = await self._redis.run("create_ticket", names, person_id, life_ms, event)
         return bool(reply == b"created")
 
     async def person_of_ticket(self, ticket: str) -> str | None:
@@ -246,7 +234,7 @@ class People:
         )
         return bool(reply == b"changed")
 
-    async def remove_device(self, person_id: str, device_id: str) -> bool:
+    async def remove_device(self, person_id: str, device_id: str, *, event: bytes = UNTOLD) -> bool:
         p = Partition.of(person_id)
         reply = await self._redis.run(
             "remove_device",
@@ -256,6 +244,8 @@ class People:
             person_id,
             _OPEN,
             _ENDED,
+            event,
+            secrets.token_urlsafe(9),
         )
         return bool(reply)
 
@@ -264,14 +254,5 @@ def _split(stored: bytes) -> tuple[str, bytes]:
     return stored[:THUMBPRINT_CHARACTERS].decode(), stored[THUMBPRINT_CHARACTERS:]
 
 
-def _split_hints(stored: bytes | None) -> list[str]:
-    return stored.decode().split() if stored else []
-
-
-def _digests(hints: Collection[LoginHint]) -> list[str]:
-    return [_digest(hint.kind, hint.value) for hint in hints]
-
-
-def _digest(kind: str, value: str) -> str:
-    # Neither kind holds a space.
-    return digest(f"{kind} {value}")
+def _lines(terms: Iterable[Term]) -> str:
+    return "".join(f"{term.field}\t{term.value}\n" for term in terms)

@@ -10,15 +10,17 @@
 --       5 ms a poll may be early  6 seconds added by an early poll  7 largest interval in seconds
 --       8 ms a claim is left alone  9 ms a claim may be taken up again
 --       and, where they matter: 10 thumbprint the tokens will be bound to, or ''
---       11 '1' when the poll is held while it is pending
+--       11 '1' when the poll is held while it is pending, or ''
+--       12 ms since which this is the client; what is older was asked by another of its id
 -- Reply {'unknown'} | {'pending'} | {'pending', ms it may still be} when it is held | {'slow_down', interval} | {'denied'}
---       | {'unreachable'} | {'expired'} | {'spent'} | {'refused'}
+--       | {'unreachable'} | {'cancelled'} | {'expired'} | {'spent'} | {'refused'}
 --       | {'granted', story, person_id, user, decided_at, redeemed_at}
 
 local c = redis.call('HMGET', KEYS[1], 'state', 'client', 'expires_at', 'interval',
-  'next_poll_at', 'last_op', 'person', 'redeemed_at', 'claimed_at', 'delivered_at')
+  'next_poll_at', 'last_op', 'person', 'redeemed_at', 'claimed_at', 'delivered_at', 'created_at')
 local state = c[1]
 if not state or c[2] ~= ARGV[1] then return {'unknown'} end
+if ARGV[12] and tonumber(c[11]) < tonumber(ARGV[12]) then return {'unknown'} end
 local now = now_ms()
 local repeated = c[6] == ARGV[2]
 local bound_to = ARGV[10] or ''
@@ -48,7 +50,7 @@ if state == ARGV[4] then
   return granted()
 end
 
-if state == 'denied' or state == 'unreachable' then return {state} end
+if state == 'denied' or state == 'unreachable' or state == 'cancelled' then return {state} end
 if now >= tonumber(c[3]) then return {'expired'} end
 
 if state == ARGV[3] then
@@ -60,7 +62,7 @@ if state == ARGV[3] then
   return granted()
 end
 
-local pending = ARGV[11] and {'pending', c[3] - now} or {'pending'}
+local pending = ARGV[11] == '1' and {'pending', c[3] - now} or {'pending'}
 if repeated then return pending end
 local interval = tonumber(c[4])
 if c[6] == ARGV[2] .. ' early' then return {'slow_down', c[4]} end

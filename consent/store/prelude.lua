@@ -23,6 +23,23 @@ local function tell(story, now, fact)
   if told then redis.call('SET', story, told .. '\n' .. now .. ' ' .. fact, 'KEEPTTL') end
 end
 
+-- A line in the audit trail, beside the change it is about: into the stream of the slot that `key`
+-- is of. The fields are those of the stream in `consent/store/__init__.py`.
+local function record(key, code, ...)
+  local events = string.match(key, '^nod:{%w+}') .. ':events'
+  redis.call('XADD', events, '*', 't', code, ...)
+end
+
+-- What a call has done is remembered for longer than it may be sent again: others may have changed
+-- the same since, and nothing in it says any more that it was done.
+local function memory(key, operation)
+  return string.match(key, '^nod:{%w+}') .. ':done:' .. operation
+end
+
+local function was_done(key, operation) return redis.call('EXISTS', memory(key, operation)) == 1 end
+
+local function done(key, operation) redis.call('SET', memory(key, operation), '', 'PX', 10000) end
+
 -- Whether a person may be asked and answered for: known, and not blocked. Somebody who got the
 -- user id after `asked_at` is somebody else.
 local function person_stands(person, asked_at)
@@ -45,6 +62,7 @@ local function redeem(P, consent_id, state, now)
   local consent = P .. ':consent:' .. consent_id
   redis.call('HSET', consent, 'state', state, 'redeemed_at', now)
   local c = redis.call('HMGET', consent, 'refresh', 'client', 'person', 'decided_at')
+  record(P, 'ciba_exchange_succeeded', 'consent', consent_id, 'client', c[2], 'person', c[3])
   if not c[1] then return end
   local life, idle = string.match(c[1], '^(%d+) (%d+)$')
   local story = redis.call('GET', P .. ':story:' .. consent_id)
@@ -55,18 +73,26 @@ local function redeem(P, consent_id, state, now)
   redis.call('PEXPIREAT', grant, now + math.min(tonumber(life), tonumber(idle)))
 end
 
+-- What nobody has answered ends now; what has expired stays so. P is the partition. Says whether it
+-- ended, and whether its client is to be called.
+local function end_one(P, consent_id, from, to, code, e)
+  local consent, now = P .. ':consent:' .. consent_id, now_ms()
+  local c = redis.call('HMGET', consent, 'state', 'expires_at', 'person', 'client')
+  redis.call('ZREM', P .. ':opened', consent_id)
+  redis.call('ZREM', P .. ':outbox', consent_id)
+  if c[1] ~= from then return false, false end
+  redis.call('ZREM', P .. ':open:' .. c[3], consent_id)
+  if now >= tonumber(c[2]) then return false, false end
+  redis.call('HSET', consent, 'state', to)
+  record(P, code, 'consent', consent_id, 'client', c[4], 'person', c[3], 'e', e)
+  return true, decided(P, consent_id, now)
+end
+
 -- Nobody can answer for a person any more: what is open ends now. P is the partition.
 local function end_open(P, person_id, from, to)
-  local open, now = P .. ':open:' .. person_id, now_ms()
+  local open = P .. ':open:' .. person_id
   for _, consent_id in ipairs(redis.call('ZRANGE', open, 0, -1)) do
-    local consent = P .. ':consent:' .. consent_id
-    local c = redis.call('HMGET', consent, 'state', 'expires_at')
-    if c[1] == from and now < tonumber(c[2]) then  -- what has expired stays so
-      redis.call('HSET', consent, 'state', to)
-      decided(P, consent_id, now)
-    end
-    redis.call('ZREM', P .. ':opened', consent_id)
-    redis.call('ZREM', P .. ':outbox', consent_id)
+    end_one(P, consent_id, from, to, 'ciba_unreachable', '{}')
   end
   redis.call('DEL', open)
 end
@@ -79,4 +105,23 @@ local function take_address(addresses, device_id, address, name)
     if string.sub(all[i + 1], -#name) == name then redis.call('HDEL', addresses, all[i]) end
   end
   redis.call('HSET', addresses, device_id, address)
+end
+
+-- What administrators find a person by, and nothing that was so before. `terms` are
+-- "<field>\t<value>", each followed by a newline.
+local function find_by(index, person, person_id, terms)
+  for term in string.gmatch(redis.call('HGET', person, 'terms') or '', '([^\n]+)\n') do
+    redis.call('ZREM', index, term .. '\t' .. person_id)
+  end
+  for term in string.gmatch(terms, '([^\n]+)\n') do
+    redis.call('ZADD', index, 0, term .. '\t' .. person_id)
+  end
+  redis.call('HSET', person, 'terms', terms)
+end
+
+-- Enter a record of the directory in its indexes, and leave those it was in before. Each name is
+-- followed by a newline; the empty one is of the index of all.
+local function file(hash, id, former, names)
+  for name in string.gmatch(former, '([^\n]*)\n') do redis.call('ZREM', hash .. ':ids:' .. name, id) end
+  for name in string.gmatch(names, '([^\n]*)\n') do redis.call('ZADD', hash .. ':ids:' .. name, 0, id) end
 end

@@ -13,7 +13,7 @@
 -- Reply 'superseded' | 'over' | 'told' | 'retrying' | 'out_of_time' | 'unreachable'
 
 local c = redis.call('HMGET', KEYS[1], 'state', 'attempts', 'expires_at', 'person',
-  'handed_over_at', 'created_at', 'fetched_at', 'reported', 'asks')
+  'handed_over_at', 'created_at', 'fetched_at', 'reported', 'asks', 'client')
 if not c[1] then
   redis.call('ZREM', KEYS[2], ARGV[1])
   return 'over'
@@ -26,6 +26,8 @@ local told, owed, asks = c[5], false, c[7] or c[9]
 for i = 6, #ARGV, 5 do
   local device, outcome = ARGV[i], ARGV[i + 1]
   tell(KEYS[7], now, ARGV[i + 4])
+  record(KEYS[1], outcome == 'delivered' and 'gd_send_pn' or 'gd_send_pn_failure', 'consent', ARGV[1],
+    'client', c[10], 'person', c[4], 'device', device, 'e', ARGV[i + 4])
   redis.call('HINCRBY', KEYS[4], 'push:' .. ARGV[i + 3] .. ':' .. outcome, 1)
   if outcome == 'delivered' then
     redis.call('HSET', KEYS[1], 'told:' .. device, now)
@@ -68,6 +70,7 @@ if owed then return ended('out_of_time') end
 if told or asks then return ended('told') end
 if now >= tonumber(c[3]) then return ended('out_of_time') end  -- it has expired, and stays so
 redis.call('HSET', KEYS[1], 'state', ARGV[5])
+record(KEYS[1], 'ciba_unreachable', 'consent', ARGV[1], 'client', c[10], 'person', c[4])
 redis.call('ZREM', KEYS[6] .. c[4], ARGV[1])
 redis.call('ZREM', KEYS[3], ARGV[1])
 decided(string.match(KEYS[1], '^nod:{%x+}'), ARGV[1], now)

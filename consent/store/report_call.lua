@@ -6,7 +6,7 @@
 -- Reply 'superseded' | 'over' | 'delivered' | 'refused' | 'retrying' | 'given_up'
 
 local c = redis.call('HMGET', KEYS[1], 'mode', 'calls', 'expires_at', 'decided_at',
-  'call_reported')
+  'call_reported', 'client', 'person')
 if not c[1] then
   redis.call('ZREM', KEYS[2], ARGV[1])
   redis.call('DEL', KEYS[3])
@@ -16,6 +16,8 @@ local verdict = c[5] and string.match(c[5], '^' .. ARGV[2] .. ' (.*)')
 if verdict then return verdict end  -- the same call, repeated
 local now = now_ms()
 tell(KEYS[5], now, ARGV[6])
+record(KEYS[1], 'ciba_' .. c[1] .. (ARGV[3] == 'delivered' and '' or '_failure'),
+  'consent', ARGV[1], 'client', c[6], 'person', c[7], 'e', ARGV[6])
 redis.call('HINCRBY', KEYS[4], 'call:' .. c[1] .. ':' .. ARGV[3], 1)
 
 local function ended(word)

@@ -8,6 +8,7 @@ a signature costs no Redis, and a rotation is heard of as any other change.
 import asyncio
 from typing import Literal
 
+from consent.audit.event import Act, system_act
 from consent.client import SigningAlgorithm
 from consent.key_ring import KeyRing
 from consent.seal import Seal, SealError
@@ -24,6 +25,8 @@ _FIRST: dict[SigningAlgorithm, str] = {
     "PS256": "first-PS256",
     "EdDSA": "first-EdDSA",
 }
+_ADDED = system_act("Add a signing key")
+_REMOVED = system_act("Remove a signing key")
 
 
 class SigningKeys:
@@ -61,15 +64,24 @@ class SigningKeys:
             await self._make_first(alg, now_ms)
         return key
 
-    async def rotate(self, alg: SigningAlgorithm, *, overlap_seconds: int) -> str:
+    async def rotate(
+        self, alg: SigningAlgorithm, *, overlap_seconds: int, act: Act = _ADDED
+    ) -> str:
         """Add a key, published at once, that signs from `overlap_seconds` on; says its kid."""
         await self.ring()  # what would not open the others may not seal the next
         key = await asyncio.to_thread(new_signing_key, alg)
         signs_from = await self._directory.now_ms() + overlap_seconds * 1_000
-        await self._directory.create(keys.KEYS, key.kid, key.stored(self._seal, signs_from))
+        await self._directory.create(
+            keys.KEYS,
+            key.kid,
+            key.stored(self._seal, signs_from),
+            event=act.event(kid=key.kid),
+        )
         return key.kid
 
-    async def remove(self, kid: str) -> Literal["removed", "unknown", "signing"]:
+    async def remove(
+        self, kid: str, *, act: Act = _REMOVED
+    ) -> Literal["removed", "unknown", "signing"]:
         """
         Forget a key: what it signed verifies no more. `signing` is the refusal to remove the key
         that signs now, for an older one would take its place.
@@ -82,7 +94,7 @@ class SigningKeys:
         signer = ring.signer(records[record_id].alg, await self._directory.now_ms())
         if signer is not None and signer.kid == kid:
             return "signing"
-        await self._directory.remove((keys.KEYS, record_id))
+        await self._directory.remove(keys.KEYS, record_id, event=act.event(kid=kid))
         return "removed"
 
     async def _make_first(self, alg: SigningAlgorithm, now_ms: float) -> None:
@@ -90,4 +102,9 @@ class SigningKeys:
         async with self._making:
             if (await self.ring()).signer(alg, now_ms) is None:
                 key = await asyncio.to_thread(new_signing_key, alg)
-                await self._directory.create(keys.KEYS, _FIRST[alg], key.stored(self._seal))
+                await self._directory.create(
+                    keys.KEYS,
+                    _FIRST[alg],
+                    key.stored(self._seal),
+                    event=_ADDED.event(kid=key.kid),
+                )

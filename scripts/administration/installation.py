@@ -14,8 +14,8 @@ from typing import TypeVar
 
 from consent.errors import TemporarilyUnavailable
 from consent.seal import Seal
-from consent.settings import Settings, SettingsError, load
-from consent.store.connections import open_redis
+from consent.settings import Secret, Settings, SettingsError, load
+from consent.store.connections import Redis, open_redis
 from consent.store.directory import Directory
 from consent.store.lane import StoreError
 from consent.store.secret_key import secret_key
@@ -46,17 +46,30 @@ def asked(question: Callable[[Installation], Awaitable[T]]) -> T:
 @asynccontextmanager
 async def opened(environ: Mapping[str, str]) -> AsyncIterator[Installation]:
     """Raises SettingsError, and AdministrationError also for a Redis that goes away."""
-    settings = load(environ)
-    url = settings.redis_url or embedded_url(settings.data_dir)
-    seal = Seal(known_secret_key(settings))
+    async with reached(environ) as (settings, redis):
+        yield Installation(Directory(redis), Seal(settings.secret_key))
+
+
+@asynccontextmanager
+async def reached(environ: Mapping[str, str]) -> AsyncIterator[tuple[Settings, Redis]]:
+    """
+    The settings, whole, and the Redis they lead to, which answers. Raises SettingsError, and
+    AdministrationError also for a Redis that goes away.
+    """
+    given = load(environ)
+    url = given.redis_url or embedded_url(given.data_dir)
+    settings = dataclasses.replace(
+        given, redis_url=Secret(url), secret_key=Secret(known_secret_key(given))
+    )
     try:
         redis = await open_redis(url)
         try:
-            yield Installation(Directory(redis), seal)
+            await redis.command("PING")
+            yield settings, redis
         finally:
             await redis.aclose()
     except TemporarilyUnavailable:
-        raise AdministrationError(unanswered(settings)) from None
+        raise AdministrationError(unanswered(given)) from None
 
 
 def embedded_url(data_dir: Path) -> str:

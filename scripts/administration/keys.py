@@ -5,10 +5,12 @@ from typing import Annotated
 import typer
 
 from consent import policy
+from consent.audit.event import Act
 from consent.client import SigningAlgorithm
 from consent.key_ring import Entry, KeyRing
 from consent.store.signing_keys import SigningKeys
 from scripts.administration.installation import AdministrationError, Installation, asked
+from scripts.administration.operator import CLIENT_ID
 from scripts.administration.output import Json, as_json, date, table
 
 app = typer.Typer(help="The keys that sign tokens.", no_args_is_help=True)
@@ -44,7 +46,8 @@ def rotate(
 
     async def rotated(installation: Installation) -> dict[str, object]:
         signing_keys = SigningKeys(installation.directory, installation.seal)
-        kid = await signing_keys.rotate(alg, overlap_seconds=overlap_seconds)
+        act = Act("Add a signing key", client_id=CLIENT_ID)
+        kid = await signing_keys.rotate(alg, overlap_seconds=overlap_seconds, act=act)
         ring = await signing_keys.ring()
         [entry] = [entry for entry in ring.entries if entry.key.kid == kid]
         return _row(entry, await installation.directory.now_ms())
@@ -65,7 +68,8 @@ def remove(
         typer.confirm(f"Tokens that {kid} signed will be refused. Remove it?", abort=True, err=True)
 
     async def removed(installation: Installation) -> str:
-        return await SigningKeys(installation.directory, installation.seal).remove(kid)
+        act = Act("Remove a signing key", client_id=CLIENT_ID)
+        return await SigningKeys(installation.directory, installation.seal).remove(kid, act=act)
 
     match asked(removed):
         case "unknown":

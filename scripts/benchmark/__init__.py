@@ -9,6 +9,9 @@ What Nod costs, measured on the machine it runs on.
     memory       what an open request costs in Redis
     providers    the doubles of the push providers
     carrying     what a worker carries to a provider, and how soon
+    residents    the clients and users of a tenant of a given size
+    tenant       a large tenant beside a small one
+    tenant_traffic  the requests that are made of both
     figures      pure: medians, spreads, ratios and targets
     report       pure: figures as a table and as JSON
 

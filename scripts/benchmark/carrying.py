@@ -105,7 +105,7 @@ async def _wait_until_handed_over(nod: Installation, consent_ids: Sequence[str])
 
 
 async def _handed_over_after_ms(nod: Installation, consent_id: str) -> int | None:
-    found = await nod.population.store.consents.read(consent_id)
+    found = await nod.population.store.consent_records.read(consent_id)
     if found is None or "handed_over_at" not in found[0]:
         return None
     return int(found[0]["handed_over_at"]) - int(found[0]["created_at"])

@@ -64,6 +64,47 @@ class Figure(msgspec.Struct, frozen=True):
     target: Target | None = None
 
 
+class Visit(NamedTuple):
+    """A stretch of requests to one tenant: CPU µs of each, and the median of their waits in ms."""
+
+    cpu_us: float
+    wait_ms: float
+
+
+class TenantFigures(msgspec.Struct, frozen=True):
+    """What a request costs in a small tenant and in a large one; ratios of the same round."""
+
+    name: str
+    small_cpu_us: float
+    large_cpu_us: float
+    cpu_ratio: Spread
+    small_wait_ms: float
+    large_wait_ms: float
+    wait_ratio: Spread
+    target: Target
+
+    @property
+    def worst(self) -> float:
+        return max(self.cpu_ratio.median, self.wait_ratio.median)
+
+
+def tenant_figures(
+    name: str, small: Sequence[Visit], large: Sequence[Visit], target: Target
+) -> TenantFigures:
+    """Both in the order of the rounds."""
+    rounds = list(zip(small, large, strict=True))
+    return TenantFigures(
+        name=name,
+        small_cpu_us=statistics.median(one.cpu_us for one in small),
+        large_cpu_us=statistics.median(one.cpu_us for one in large),
+        cpu_ratio=spread([many.cpu_us / few.cpu_us for few, many in rounds]),
+        small_wait_ms=statistics.median(one.wait_ms for one in small),
+        large_wait_ms=statistics.median(one.wait_ms for one in large),
+        wait_ratio=spread([many.wait_ms / few.wait_ms for few, many in rounds]),
+        target=target,
+    )
+
+
 def spread(values: Sequence[float]) -> Spread:
     return Spread(statistics.median(values), min(values), max(values))
 

@@ -132,12 +132,41 @@ async def send_at_rate(
         return bodies
 
 
+async def send_in_turn(port: int, requests: Sequence[bytes], expected: Expected) -> list[float]:
+    """
+    Send one after the other over one connection, with nobody beside it; the seconds each took.
+
+    Raises UnexpectedAnswerError, OSError.
+    """
+    left, waits = iter(requests), list[float]()
+    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    sent = 0.0
+
+    def send_next(connection: _Connection) -> None:
+        nonlocal sent
+        if (request := next(left, None)) is not None:
+            sent = time.perf_counter()
+            connection.send(request)
+        elif not ended.done():
+            ended.set_result(None)
+
+    def answered(connection: _Connection, _: bytes) -> None:
+        waits.append(time.perf_counter() - sent)
+        send_next(connection)
+
+    async with _connections(port, expected, answered, ended, count=1) as [connection]:
+        send_next(connection)
+        await ended
+        return waits
+
+
 @contextlib.asynccontextmanager
 async def _connections(
     port: int,
     expected: Expected,
     answered: Callable[[_Connection, bytes], None],
     ended: asyncio.Future[None],
+    count: int = CONNECTIONS,
 ) -> AsyncIterator[list[_Connection]]:
     def failed(error: Exception) -> None:
         if not ended.done():
@@ -146,7 +175,7 @@ async def _connections(
     loop = asyncio.get_running_loop()
     opened: list[_Connection] = []
     try:
-        for _ in range(CONNECTIONS):
+        for _ in range(count):
             _, connection = await loop.create_connection(
                 lambda: _Connection(expected, answered, failed), "127.0.0.1", port
             )

@@ -10,17 +10,18 @@ from scripts.benchmark.population import CLIENT_ID, Asked, Population, in_batche
 
 PEOPLE = 5_000
 TARGET = Target(2_048)
+SETTLE_SECONDS = 1.0  # Redis gives unused halves of its buffers back in the background
 
 
 async def measure(directory: Path) -> list[Figure]:
     async with installation(directory) as nod:
         population = nod.population
         people = await population.people(PEOPLE)
-        before = await _bytes_used(population)
+        before = await bytes_used(population)
         asked = await population.ask(people, PEOPLE)
-        accepted = await _bytes_used(population)
+        accepted = await bytes_used(population)
         await in_batches(lambda one: _push_and_poll(population, one), asked)
-        pushed = await _bytes_used(population)
+        pushed = await bytes_used(population)
     return [
         Figure("Redis, a request just accepted", (accepted - before) / PEOPLE, "bytes", TARGET),
         Figure("Redis, pushed and polled once", (pushed - before) / PEOPLE, "bytes", TARGET),
@@ -41,9 +42,9 @@ async def _push_and_poll(population: Population, asked: Asked) -> None:
     await consents.poll(asked.consent_id, CLIENT_ID)
 
 
-async def _bytes_used(population: Population) -> int:
+async def bytes_used(population: Population) -> int:
     """Without the buffers of connections and of the append-only file, which come and go."""
-    await asyncio.sleep(1.0)  # Redis gives unused halves of its buffers back in the background
+    await asyncio.sleep(SETTLE_SECONDS)
     reply: bytes = await population.store.redis.command("INFO", "memory")
     facts = dict(line.split(":", 1) for line in reply.decode().splitlines() if ":" in line)
     buffers = int(facts["mem_clients_normal"]) + int(facts["mem_aof_buffer"])

@@ -125,10 +125,15 @@ class Population:
     async def _person(self, kind: AddressKind) -> Person:
         user_id = f"auth0|{secrets.token_hex(12)}"
         person_id = person_id_of(user_id, self.settings.partitions)
+        user = {"user_id": user_id, "email": f"{secrets.token_hex(8)}@example.com"}
+        await self.store.people.create(person_id, msgspec.json.encode(user))
+        return await self.enroll(user_id, kind)
+
+    async def enroll(self, user_id: str, kind: AddressKind = "fcm_token") -> Person:
+        """A phone for somebody who is there."""
+        person_id = person_id_of(user_id, self.settings.partitions)
         person = Person(user_id, person_id, new_device_id(person_id), secrets.token_hex(16))
         people = self.store.people
-        user = {"user_id": user_id, "email": f"{secrets.token_hex(8)}@example.com"}
-        await people.create(person_id, msgspec.json.encode(user))
         ticket = new_ticket(person_id)
         await people.create_ticket(ticket, person_id, 60_000)
         device = Device(

@@ -8,9 +8,22 @@ from collections.abc import Sequence
 
 import msgspec
 
-from scripts.benchmark.figures import EndpointFigures, Figure, Spread, Target
+from scripts.benchmark.figures import EndpointFigures, Figure, Spread, Target, TenantFigures
 
 _ENDPOINT_HEADINGS = ("", "CPU µs", "least-most", "req/s", "x bare", "least-most", "target", "")
+_TENANT_HEADINGS = (
+    "",
+    "small µs",
+    "large µs",
+    "ratio",
+    "least-most",
+    "small ms",
+    "large ms",
+    "ratio",
+    "least-most",
+    "target",
+    "",
+)
 _FIGURE_HEADINGS = ("", "measured", "target", "")
 
 
@@ -18,12 +31,17 @@ class Report(msgspec.Struct, frozen=True):
     machine: str
     endpoints: list[EndpointFigures]
     figures: list[Figure]
+    tenants: list[TenantFigures] = []
 
 
 def text(report: Report) -> str:
-    rows = [_ENDPOINT_HEADINGS, *[_endpoint_row(figures) for figures in report.endpoints]]
-    others = [_FIGURE_HEADINGS, *[_figure_row(figure) for figure in report.figures]]
-    return f"{report.machine}\n\n{table(rows)}\n\n{table(others)}\n"
+    parts = [report.machine]
+    if report.endpoints:
+        parts.append(table([_ENDPOINT_HEADINGS, *map(_endpoint_row, report.endpoints)]))
+    if report.tenants:
+        parts.append(table([_TENANT_HEADINGS, *map(_tenant_row, report.tenants)]))
+    parts.append(table([_FIGURE_HEADINGS, *map(_figure_row, report.figures)]))
+    return "\n\n".join(parts) + "\n"
 
 
 def as_json(report: Report) -> bytes:
@@ -52,6 +70,21 @@ def _endpoint_row(figures: EndpointFigures) -> tuple[str, ...]:
         f"{figures.ratio.median:.2f}",
         _extremes(figures.ratio, 2),
         *_judged(figures.target, figures.ratio.median),
+    )
+
+
+def _tenant_row(figures: TenantFigures) -> tuple[str, ...]:
+    return (
+        figures.name,
+        f"{figures.small_cpu_us:.0f}",
+        f"{figures.large_cpu_us:.0f}",
+        f"{figures.cpu_ratio.median:.2f}",
+        _extremes(figures.cpu_ratio, 2),
+        f"{figures.small_wait_ms:.2f}",
+        f"{figures.large_wait_ms:.2f}",
+        f"{figures.wait_ratio.median:.2f}",
+        _extremes(figures.wait_ratio, 2),
+        *_judged(figures.target, figures.worst),
     )
 
 

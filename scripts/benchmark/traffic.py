@@ -9,7 +9,7 @@ import jwt
 import msgspec
 
 from consent import transaction
-from consent.client import ASSERTION_TYPE, CIBA_GRANT
+from consent.client import ASSERTION_TYPE, CIBA_GRANT, CLIENT_CREDENTIALS_GRANT
 from consent.push import Notification
 from scripts.benchmark.http_load import Expected
 from scripts.benchmark.population import (
@@ -31,6 +31,7 @@ STARTED = Expected(200, b'"auth_req_id"')
 REDEEMED = Expected(200, b'"id_token"')
 FETCHED = Expected(200, BINDING_MESSAGE.encode())
 ANSWERED = Expected(204)
+GRANTED = Expected(200, b'"access_token"')
 
 
 def request(
@@ -94,15 +95,36 @@ class Traffic:
 
     def start(self, person: Person) -> bytes:
         hint = {"format": "iss_sub", "iss": self._settings.issuer, "sub": person.user_id}
+        return self.start_for(msgspec.json.encode(hint).decode())
+
+    def start_for(self, login_hint: str) -> bytes:
         return self._form(
             "/bc-authorize",
             {
                 "scope": "openid",
                 "binding_message": BINDING_MESSAGE,
-                "login_hint": msgspec.json.encode(hint).decode(),
+                "login_hint": login_hint,
                 **_CREDENTIALS,
             },
         )
+
+    def own_token(self, client_id: str, audience: str) -> bytes:
+        """What a client gets for itself; all of them have one secret."""
+        return self._form(
+            "/oauth/token",
+            {
+                "grant_type": CLIENT_CREDENTIALS_GRANT,
+                "client_id": client_id,
+                "client_secret": CLIENT_SECRET,
+                "audience": audience,
+            },
+        )
+
+    def managed(self, token: str, method: str, path: str, body: object = None) -> bytes:
+        """A call of the management API; `path` is below it."""
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        content = b"" if body is None else msgspec.json.encode(body)
+        return request(method, f"/api/v2/{path}", self._host, content, headers)
 
     def fetch(self, asked: Asked) -> bytes:
         """Signed now, and good for some minutes."""

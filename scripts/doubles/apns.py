@@ -33,10 +33,10 @@ from typing import NamedTuple
 import jwt
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key, pkcs12
 
 from scripts.doubles.apns_connection import Answer, ApnsConnection, Headers
-from scripts.doubles.certificates import write_certificates, write_private_key
+from scripts.doubles.certificates import push_certificate, write_certificates, write_private_key
 from scripts.doubles.inbox import Inbox
 
 KEY_ID = "NODKEY0001"
@@ -54,13 +54,17 @@ class ApnsFiles(NamedTuple):
     ca_file: Path
     server_cert_file: Path
     server_key_file: Path
+    push_certificate_file: Path
 
 
 def write_credentials(directory: Path) -> ApnsFiles:
-    """A provider's signing key, and the certificates of the double."""
+    """A provider's signing key and push certificate, and the certificates of the double."""
     key = ec.generate_private_key(ec.SECP256R1())
     key_file = write_private_key(directory / "apns.p8", key)
-    return ApnsFiles(key_file, *write_certificates(directory))
+    push_certificate_file = directory / "apns.p12"
+    push_certificate_file.touch(mode=0o600)
+    push_certificate_file.write_bytes(push_certificate(TOPIC))
+    return ApnsFiles(key_file, *write_certificates(directory), push_certificate_file)
 
 
 class ApnsDouble:
@@ -74,6 +78,7 @@ class ApnsDouble:
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.load_cert_chain(files.server_cert_file, files.server_key_file)
         self._tls.set_alpn_protocols(["h2"])
+        self._ask_for_certificate(files.push_certificate_file.read_bytes())
         self._now = now
         self._issued_at: dict[str, float] = {}  # of the provider tokens whose signature holds
         self._attempts: Counter[str] = Counter()
@@ -135,8 +140,22 @@ class ApnsDouble:
             return None
         return int(status), {"reason": "TooManyRequests"} if status == "429" else b""
 
+    def _ask_for_certificate(self, pkcs_12: bytes) -> None:
+        """Who shows it may do without a provider token."""
+        _, certificate, _ = pkcs12.load_key_and_certificates(pkcs_12, None)
+        if certificate is None:
+            raise TypeError("no push certificate")
+        self._tls.load_verify_locations(cadata=certificate.public_bytes(Encoding.DER))
+        self._tls.verify_mode = ssl.CERT_OPTIONAL
+
     def _authorise(self, headers: Headers, connection: ApnsConnection) -> Answer | None:
-        """The provider token: signed with our key, within the hour, not renewed too often."""
+        """
+        The certificate: for this app. The provider token: signed with our key, within the hour,
+        not renewed too often.
+        """
+        if connection.certified_topic:
+            mine = headers.get("apns-topic") == connection.certified_topic
+            return None if mine else (400, {"reason": "TopicDisallowed"})
         scheme, _, token = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             return 403, {"reason": "MissingProviderToken"}

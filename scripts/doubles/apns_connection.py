@@ -35,6 +35,7 @@ class ApnsConnection(asyncio.Protocol):
         self._requests: dict[int, tuple[dict[str, str], bytearray]] = {}
         self._unsent: list[tuple[int, bytes]] = []  # bodies that wait for the peer's window
         self.provider_token = ""
+        self.certified_topic = ""  # of the certificate that was shown, if any
         self._trusted = self._gone = False
         self.answered = 0
         self._h2 = h2.connection.H2Connection(
@@ -47,6 +48,10 @@ class ApnsConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._double.connections.append(self)
+        shown = transport.get_extra_info("peercert") or {}
+        for ((name, value),) in shown.get("subject", ()):
+            if name == "userId":
+                self.certified_topic = value
         self._h2.initiate_connection()
         self._flush()
 

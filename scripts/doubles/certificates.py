@@ -9,7 +9,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    pkcs12,
+)
 from cryptography.x509.oid import NameOID
 
 LIFETIME = dt.timedelta(days=30)
@@ -67,10 +72,22 @@ def write_certificates(directory: Path) -> Certificates:
     return Certificates(ca_file, server_cert_file, key_file)
 
 
+def push_certificate(topic: str, *, now: dt.datetime | None = None) -> bytes:
+    """A provider's certificate for an app with its key, as PKCS #12 without a password."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.USER_ID, topic)])
+    certificate = _certificate(name, name, key, now=now).sign(key, hashes.SHA256())
+    return pkcs12.serialize_key_and_certificates(None, key, certificate, None, NoEncryption())
+
+
 def _certificate(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    *,
+    now: dt.datetime | None = None,
 ) -> x509.CertificateBuilder:
-    now = dt.datetime.now(dt.UTC)
+    now = now or dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)

@@ -10,9 +10,11 @@ from consent.store.scripts import SOURCES
 NAME = "accepted_to_handed_over"
 
 
-def samples(stats: dict[str, int], depth: int = 0, workers: int = 0) -> dict[str, float]:
+def samples(
+    stats: dict[str, int], depth: int = 0, workers: int = 0, backlog: int = 0
+) -> dict[str, float]:
     """Each line of the exposition by its name and labels."""
-    text = exposition(stats, depth, workers).decode()
+    text = exposition(stats, depth, workers, backlog).decode()
     return {
         sample.name + "".join(f" {k}={v}" for k, v in sorted(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)

@@ -2,6 +2,7 @@
 
 import json
 import string
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,7 +19,7 @@ BEARER_CHARACTERS = string.ascii_letters + string.digits + "._~+/-="
 
 
 def a_callback(mode: DeliveryMode = "ping", **changes: str) -> Callback:
-    fields = {
+    fields: dict[str, Any] = {
         "endpoint": "https://client.example/ciba",
         "auth_req_id": "1c266114-a1be-4252-8ad1-04986c5b9ac1",
         "client_notification_token": "8d67dc78-7faa-4d41-aabd-67707b374255",

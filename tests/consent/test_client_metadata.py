@@ -70,6 +70,14 @@ def a_certificate() -> str:
     return base64.b64encode(certificate.public_bytes(Encoding.DER)).decode()
 
 
+def a_certificate_of_version_6() -> str:
+    """The same, but for the number that comes first (RFC 5280 4.1.2.1)."""
+    encoded = base64.b64decode(a_certificate())
+    version = bytes.fromhex("a003020102")
+    assert version in encoded
+    return base64.b64encode(encoded.replace(version, bytes.fromhex("a003020105"), 1)).decode()
+
+
 def a_fapi_client(**changes: object) -> Client:
     fields: dict[str, Any] = {
         "profile": "fapi-ciba",
@@ -182,6 +190,10 @@ BAD: dict[str, tuple[dict[str, object], str]] = {
         "jwks",
     ),
     "C019 no certificate": ({"jwks": a_set(an_ec_jwk(x5c=["AAAA"]))}, "jwks"),
+    "C019 a certificate of a version there is not": (
+        {"jwks": a_set(an_ec_jwk(x5c=[a_certificate_of_version_6()]))},
+        "jwks",
+    ),
     "C019 an empty chain": ({"jwks": a_set(an_ec_jwk(x5c=[]))}, "jwks"),
     "C019 a chain that is a text": ({"jwks": a_set(an_ec_jwk(x5c=a_certificate()))}, "jwks"),
     "C019 a certificate that is a number": ({"jwks": a_set(an_ec_jwk(x5c=[1]))}, "jwks"),

@@ -15,8 +15,8 @@ def family(of: type[Refusal]) -> Iterator[type[Refusal]]:
         yield from family(kind)
 
 
-# CIBA 11 and 13, RFC 6749 5.2, RFC 6750 3.1, RFC 7009 2.2.1, RFC 8707 2, RFC 9396 5, RFC 9449 5
-# and 8; A029, A038, A039, A103, A104, A105, A131.
+# CIBA 11 and 13, RFC 6749 5.2, RFC 6750 3.1, RFC 7009 2.2.1, RFC 7591 3.2.2, RFC 8707 2, RFC 9396
+# 5, RFC 9449 5 and 8; A029, A038, A039, A103, A104, A105, A131.
 CODES = {
     "InvalidRequest": (400, "invalid_request"),
     "MethodNotAllowed": (405, "invalid_request"),
@@ -34,6 +34,10 @@ CODES = {
     "InvalidUserCode": (400, "invalid_user_code"),
     "InvalidDpopProof": (400, "invalid_dpop_proof"),
     "UseDpopNonce": (400, "use_dpop_nonce"),
+    "InvalidMetadata": (400, "invalid_client_metadata"),
+    "InvalidRedirectUri": (400, "invalid_redirect_uri"),
+    "InvalidSoftwareStatement": (400, "invalid_software_statement"),
+    "UnapprovedSoftwareStatement": (400, "unapproved_software_statement"),
     "UnsupportedTokenType": (400, "unsupported_token_type"),
     "InvalidToken": (401, "invalid_token"),
     "InsufficientScope": (403, "insufficient_scope"),

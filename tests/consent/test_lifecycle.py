@@ -10,6 +10,7 @@ LEGAL = {
     (State.PENDING, Event.APPROVE): State.APPROVED,
     (State.PENDING, Event.DENY): State.DENIED,
     (State.PENDING, Event.GIVE_UP): State.UNREACHABLE,
+    (State.PENDING, Event.CANCEL): State.CANCELLED,
     (State.APPROVED, Event.REDEEM): State.REDEEMED,
 }
 
@@ -42,11 +43,13 @@ def test_the_diagram_shows_every_row_and_the_deadlines() -> None:
         "    pending --> approved: a device signs yes",
         "    pending --> denied: a device signs no",
         "    pending --> unreachable: no device can be rung",
+        "    pending --> cancelled: an administrator cancels",
         "    approved --> redeemed: the client claims its tokens",
         "    pending --> expired: deadline",
         "    approved --> expired: deadline",
         "    denied --> [*]",
         "    unreachable --> [*]",
+        "    cancelled --> [*]",
         "    redeemed --> [*]",
         "    expired --> [*]",
     ]

@@ -101,3 +101,11 @@ def test_a_refresh_token_is_proved_by_what_only_the_key_can_make() -> None:
     }
     assert mac not in others
     assert len(others) == 5
+
+
+def test_no_key_of_one_use_is_that_of_another() -> None:
+    seal = Seal(KEY)
+    ours = {seal.transaction_key, seal.nonce_key, seal.audit_key}
+
+    assert len(ours) == 3
+    assert Seal(KEY).audit_key == seal.audit_key != Seal(KEY + "!").audit_key

@@ -71,6 +71,21 @@ async def call(store: Store, consent_id: str, outcome: str) -> tuple[str, int]:
     return claim.state, claim.redeemed_at_ms
 
 
+async def cancel(store: Store, consent_id: str) -> str:
+    """Whether it was withdrawn, or was over."""
+    event = b'{"description":"by whom"}'
+    reply = await store.consent_records.cancel(consent_id, event=event)
+    return "over" if reply == "over" else "cancelled"
+
+
+async def end_client(store: Store, consent_id: str) -> None:
+    """The part of it that is about consents; of one partition, where this one is."""
+    p = Partition.of(consent_id)
+    await store.redis.run(
+        "end_of_client", [p.opened], p.prefix, CLIENT, "pending", "cancelled", 0, 500
+    )
+
+
 async def expire(_store: Store, *, steps_ms: tuple[int, ...] = ()) -> None:
     for ms in (*steps_ms, LIFE_SECONDS * 1_000):
         await passes(ms)
@@ -127,6 +142,7 @@ class Case(NamedTuple):
         self.stays_on_the_table(step)
         self.loses_no_answer(step)
         self.owes_what_is_in_the_outbox(step)
+        self.tells_each_change_once(step)
 
     def stays_on_the_table(self, step: Step) -> None:
         """I2, I5: one row at a time; what is decided, redeemed or expired is so for good."""
@@ -136,8 +152,24 @@ class Case(NamedTuple):
         for field in ("redeemed_at", "decided_at", "decided_by", "expires_at"):
             assert field not in before or after[field] == before[field]
         was, is_ = verdict(step.before, self.key), verdict(step.after, self.key)
-        if was in {"denied", "unreachable", "redeemed", "expired"}:
+        if was in {"denied", "unreachable", "cancelled", "redeemed", "expired"}:
             assert is_ == was
+
+    def tells_each_change_once(self, step: Step) -> None:
+        """I12: an event stands beside every change, also when the call that made it is repeated."""
+        codes = [
+            event["t"]
+            for event in step.after.events(self.partition.events)
+            if event.get("consent") == self.consent_id
+        ]
+        fields = step.after.fields(self.key)
+        assert codes.count("ciba_start_succeeded") == 1
+        assert codes.count("ciba_exchange_succeeded") == ("redeemed_at" in fields)
+        answers = codes.count("gd_auth_succeed"), codes.count("gd_auth_rejected")
+        assert sum(answers) == ("decided_at" in fields)
+        assert answers[1] == (fields["state"] == "denied")
+        assert codes.count("ciba_unreachable") == (fields["state"] == "unreachable")
+        assert codes.count("ciba_cancelled") == (fields["state"] == "cancelled")
 
     def loses_no_answer(self, step: Step) -> None:
         """I3, I4: an answer counts while it is asked for; the first poll after a yes redeems it."""
@@ -188,6 +220,8 @@ class Case(NamedTuple):
         assert len(counted) <= 1
         for name in counted:
             assert fields["state"] in ({"denied"} if "deny" in name else {"approved", "redeemed"})
+        cancelled = {it for name, it in ended.results.items() if name.startswith("cancel") and it}
+        assert cancelled <= {"cancelled" if fields["state"] == "cancelled" else "over"}
         # Of a call: that it says `approved` is a ping and gives nothing away.
         outcomes = [it for it in ended.results.values() if isinstance(it, tuple)]
         granted = [at for outcome, at in outcomes if outcome in {"granted", "redeemed"}]
@@ -310,6 +344,23 @@ def test_calls_to_clients_with_a_crash_or_a_lost_reply_anywhere(mode: str, outco
         "expire": partial(expire, steps_ms=(policy.CALL_LEASE_MS,)),
     }
     explore(case, actors, faults=1, at_least=200_000)
+
+
+@pytest.mark.parametrize("faults", [0, 1])
+@pytest.mark.parametrize("mode", ["poll", "ping", "push"])
+def test_a_cancellation_in_every_order(mode: str, faults: int) -> None:
+    """One of cancel, answer and deadline wins; the client hears of it in its mode, and once."""
+    case = a_case(mode)
+    hears = case.polls(1) if mode == "poll" else case.actors(caller=(call, "delivered"))
+    actors: dict[str, Actor] = {
+        **hears,
+        **case.answers(**{"approve 1": YES_1, "deny 2": NO_2}),
+        **case.actors(**{"cancel 1": (cancel,), "cancel 2": (cancel,), "client": (end_client,)}),
+        "expire": partial(expire, steps_ms=(policy.CALL_LEASE_MS,)),
+    }
+    if faults:
+        del actors["deny 2"], actors["cancel 2"]
+    explore(case, actors, faults=faults, at_least=500)
 
 
 async def block(store: Store, person: Person) -> bool:

@@ -121,7 +121,7 @@ class Asked:
         """The outcome of a poll by its own client, and what it changes."""
         if self.state is State.REDEEMED:
             return self._poll_again()
-        if self.state in {State.DENIED, State.UNREACHABLE}:
+        if self.state in {State.DENIED, State.UNREACHABLE, State.CANCELLED}:
             return self.state.value
         if self.expired:
             return "expired"
@@ -166,6 +166,15 @@ class Asked:
         self.apply(event)
         self.decided_at, self.decided_by = self.now, device
         return "call" if self.call_owed else "answered"
+
+    def cancel(self) -> str:
+        """The reply to an administrator, and what it changes."""
+        if self.state is State.CANCELLED:
+            return "cancelled"
+        if self.state is not State.PENDING or self.expired:
+            return "over"
+        self.apply(Event.CANCEL)
+        return "call" if self.call_owed else "cancelled"
 
     def claim_call(self) -> str | None:
         """What a worker is to tell the client, and what its claim changes."""
@@ -426,6 +435,19 @@ class LifeCycle(RuleBasedStateMachine):
         revoked = self.do(self.use.store.grants.revoke(asked.consent_id, CLIENTS[client]))
         assert revoked == asked.revoke(CLIENTS[client])
 
+    @rule(asked=consents)
+    def cancel(self, asked: Asked) -> None:
+        records = self.use.store.consent_records
+        assert self.do(records.cancel(asked.consent_id, event=b"{}")) == asked.cancel()
+
+    @rule(client=st.integers(0, 1))
+    def remove_client(self, client: int) -> None:
+        """What it asked ends; it is made again at once, and nothing of before comes back."""
+        self.do(self.use.store.consent_records.end_of_client(CLIENTS[client]))
+        for asked in self.asked:
+            if asked.client == client and asked.state is State.PENDING and not asked.expired:
+                asked.apply(Event.CANCEL)
+
     @rule(person=st.integers(0, 1), blocked=st.booleans())
     def block(self, person: int, *, blocked: bool) -> None:
         self.do(self._block(self.people[person].person_id, blocked=blocked))
@@ -476,7 +498,7 @@ class LifeCycle(RuleBasedStateMachine):
     def look(self, asked: Asked) -> None:
         """The record says what the model says, and there is one token set at most (I2-I5)."""
         p, execute = Partition.of(asked.consent_id), self.use.store.redis.execute
-        read = self.do(self.use.store.consents.read(asked.consent_id))
+        read = self.do(self.use.store.consent_records.read(asked.consent_id))
         assert read is not None
         assert read[0]["state"].decode() == asked.state
         assert len(asked.token_sets) == (1 if asked.state is State.REDEEMED else 0)
@@ -513,5 +535,6 @@ def test_the_model_knows_every_row_of_the_table() -> None:
         (State.PENDING, State.APPROVED),
         (State.PENDING, State.DENIED),
         (State.PENDING, State.UNREACHABLE),
+        (State.PENDING, State.CANCELLED),
         (State.APPROVED, State.REDEEMED),
     }

@@ -132,10 +132,10 @@ def test_a_report_counts_once(lost: Proxy) -> None:
             assert claim is not None
             (device_id, address) = claim.addresses[0]
             attempt = Attempt(device_id, "delivered", address, "fcm", b'{"event":"push"}')
-            before = (await use.store.consents.stats()).get("push:fcm:delivered", 0)
+            before = (await use.store.consent_records.stats()).get("push:fcm:delivered", 0)
             assert await use.store.consents.report(claim, [attempt], 2_000) == "told"
-            read = await use.store.consents.read(consent_id)
-            after = (await use.store.consents.stats())["push:fcm:delivered"]
+            read = await use.store.consent_records.read(consent_id)
+            after = (await use.store.consent_records.stats())["push:fcm:delivered"]
             assert read is not None
             assert len(read[1]) == 1
             assert after == before + 1
@@ -189,15 +189,30 @@ def test_a_call_to_a_client_is_claimed_and_reported_once(lost: Proxy) -> None:
             assert claim is not None
             assert (claim.attempt, claim.state) == (1, "approved")
             assert await use.store.calls.claim(consent_id) is None
-            before = (await use.store.consents.stats()).get("call:ping:delivered", 0)
+            before = (await use.store.consent_records.stats()).get("call:ping:delivered", 0)
             reported = await use.store.calls.report(
                 claim, outcome="delivered", retry_in_ms=1_000, fact=b'{"event":"call"}'
             )
-            read = await use.store.consents.read(consent_id)
-            after = (await use.store.consents.stats())["call:ping:delivered"]
+            read = await use.store.consent_records.read(consent_id)
+            after = (await use.store.consent_records.stats())["call:ping:delivered"]
             assert reported == "delivered"
             assert read is not None
             assert len(read[1]) == 2
             assert after == before + 1
+
+    run(test)
+
+
+def test_an_event_that_changes_nothing_else_is_told_once(lost: Proxy) -> None:
+    """It stands in the log for ever: an exchange that was made once is not two."""
+
+    async def test() -> None:
+        async with opened(lost.url) as use:
+            client = new_ticket("000")
+            await use.store.directory.record("seccft", client=client, event=b"{}")
+            events = (await use.store.audit.unmoved({})).events
+            assert [it.fields["t"] for it in events if it.fields.get("client") == client] == [
+                "seccft"
+            ]
 
     run(test)

@@ -44,10 +44,12 @@ class Story:
         return told(answer)
 
     def list(self) -> str:
-        def listed() -> None:
-            [self.notification] = self.phone.pending()
-
-        return phoned(listed)
+        notified: list[Notification] = []
+        said = phoned(lambda: notified.extend(self.phone.pending()))
+        if said != GOES_ON:
+            return said
+        self.notification = notified[0] if notified else None
+        return GOES_ON if notified else NOT_LISTED
 
     def fetch(self) -> str:
         notification = self.notified
@@ -148,6 +150,7 @@ STEPS = {
     "refresh": Story.refresh,
     "revoke": Story.revoke,
 }
+NOT_LISTED = "nothing is pending"
 BLOCKED, NO_DEVICE = "403 user_blocked", "404 device_account_not_found"
 NO_TRANSACTION = "404 login_transaction_not_found"
 NOT_THEIRS, NO_CLIENT = "403 invalid_dpop_assertion", "401 invalid_client"
@@ -178,7 +181,7 @@ OUTCOMES: dict[str, dict[str, str]] = {
     },
     "client deleted": {
         "start": NO_CLIENT,
-        "list": GOES_ON,
+        "list": NOT_LISTED,
         "fetch": NO_TRANSACTION,
         "answer": NO_TRANSACTION,
         "redeem": NO_CLIENT,
@@ -249,8 +252,12 @@ PATHS = {
     "/oauth/introspect": {"introspect"},
     "/oauth/revoke": {"revoke"},
 }
-# About no request: devices of a person, and what anybody may read.
+# About no request: devices of a person, clients, and what anybody may read.
 OTHER_PATHS = {
+    "/oidc/register",
+    "/oidc/register/{client_id}",
+    "/openapi.json",
+    "/docs",
     "/appliance-mfa/api/enroll",
     "/appliance-mfa/api/device-accounts/{device_id}",
     "/.well-known/openid-configuration",

@@ -7,18 +7,22 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.nod import BOOTSTRAP, ROOT, Nod
 
 BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 
 
-def test_every_line_of_the_readme_works(nod: Nod, tmp_path: Path) -> None:
+@pytest.mark.xdist_group("own_nod")
+def test_every_line_of_the_readme_works(own_nod: Nod, tmp_path: Path) -> None:
     """
     All its blocks in one shell that ends at the first failure.
 
     Only what differs is changed: where the server is, the credentials' file, and the interpreter
     that already has the libraries.
     """
+    nod = own_nod  # the lines change the tenant
     (tmp_path / ".nod").mkdir()
     bootstrap = dict(zip(("client_id", "client_secret"), BOOTSTRAP, strict=True))
     (tmp_path / ".nod" / "bootstrap.json").write_text(json.dumps(bootstrap))
@@ -46,7 +50,7 @@ def test_every_line_of_the_readme_works(nod: Nod, tmp_path: Path) -> None:
     )
 
     assert shell.returncode == 0, shell.stdout + shell.stderr
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     assert '"access_token"' in shell.stdout
     assert "approved" in shell.stdout
     assert "nod_requests_total" in shell.stdout

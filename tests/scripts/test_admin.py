@@ -16,50 +16,49 @@ from redis import Redis
 
 from consent.seal import Seal
 from consent.settings import load
+from consent.store import keys
 from consent.store.connections import open_redis
 from consent.store.directory import Directory
 from consent.store.secret_key import secret_key
 from consent.store.signing_keys import SigningKeys
 from scripts import data_directory, embedded_redis, locks
 from scripts.administration import output
+from tests.support.command_line import CommandLine, start_once
 from tests.support.redis_server import RedisServer
 
 SECRET_KEY = "the secret key of this installation"
 KID = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
-class Operator:
-    """Somebody at a terminal of the installation."""
+class Terminal:
+    """Somebody at a terminal, whose commands are processes."""
 
     def __init__(self, **settings: str) -> None:
         self.environ = {name: value for name, value in os.environ.items() if name[:4] != "NOD_"}
-        self.environ |= {f"NOD_{name.upper()}": value for name, value in settings.items()}
+        self.environ |= environ_of(settings)
 
-    def run(self, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "scripts.administration", *arguments],
             cwd=locks.ROOT,
             env=self.environ,
-            input=typed,
             capture_output=True,
             text=True,
             check=False,
             timeout=30,
         )
 
-    def told(self, *arguments: str) -> str:
-        done = self.run(*arguments)
-        assert (done.returncode, done.stderr) == (0, "")
-        return done.stdout
 
-    def refused(self, *arguments: str) -> str:
-        done = self.run(*arguments)
-        assert (done.returncode, done.stdout) == (1, "")
-        return done.stderr.splitlines()[-1]
+class Operator(CommandLine):
+    def __init__(self, **settings: str) -> None:
+        super().__init__(environ_of(settings))
 
     def listed(self) -> list[dict[str, Any]]:
-        keys: list[dict[str, Any]] = json.loads(self.told("keys", "list", "--json"))
-        return keys
+        return list(self.json("keys", "list"))
+
+
+def environ_of(settings: dict[str, str]) -> dict[str, str]:
+    return {f"NOD_{name.upper()}": value for name, value in settings.items()}
 
 
 def make_first_key(url: str, key: str) -> str:
@@ -115,7 +114,7 @@ def test_a_key_is_rotated_with_an_overlap_and_removed(operator: Operator, url: s
 def test_an_emergency_has_no_overlap(operator: Operator, url: str) -> None:
     first = make_first_key(url, SECRET_KEY)
 
-    row = json.loads(operator.told("keys", "rotate", "--overlap-seconds", "0", "--json"))
+    row = operator.json("keys", "rotate", "--overlap-seconds", "0")
 
     assert (row["alg"], row["state"]) == ("ES256", "signing")
     assert {it["kid"]: it["state"] for it in operator.listed()} == {
@@ -140,11 +139,11 @@ def test_a_key_is_removed_when_the_operator_says_so(operator: Operator) -> None:
 
     asked = operator.run("keys", "remove", key["kid"])
 
-    assert asked.returncode == 1
+    assert asked.exit_code == 1
     assert key["kid"] in asked.stderr
     assert operator.listed() == [key]
     assert "there is no such key" in operator.refused("keys", "remove", "--yes", "--abc")
-    assert operator.run("keys", "remove", key["kid"], typed="y\n").returncode == 0
+    assert operator.run("keys", "remove", key["kid"], typed="y\n").exit_code == 0
     assert operator.listed() == []
 
 
@@ -190,8 +189,35 @@ def test_a_redis_that_is_away_is_named() -> None:
     assert "the Redis of NOD_REDIS_URL does not answer" in operator.refused("keys", "list")
 
 
-def test_a_setting_that_is_wrong_is_named() -> None:
-    assert "NOD_SECRET_KEY: must have" in Operator(secret_key="short").refused("keys", "list")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["keys", "rotate"], "NOD_SECRET_KEY: must have at least 32 characters"),
+        (["clients", "list"], "NOD_SECRET_KEY: must have at least 32 characters"),
+        (["users", "show", os.fsdecode(b"caf\xe9")], "an argument is not UTF-8"),
+    ],
+)
+def test_what_went_wrong_is_one_line_on_standard_error(arguments: list[str], said: str) -> None:
+    done = Terminal(secret_key="short").run(*arguments)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"scripts/admin: {said}\n"
+
+
+def test_a_terminal_is_told_what_it_asks(url: str) -> None:
+    """And nothing else: opening and closing an installation is quiet."""
+    start_once(environ_of({"redis_url": url, "secret_key": SECRET_KEY}))
+    done = Terminal(redis_url=url, secret_key=SECRET_KEY).run("clients", "list")
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "there are no clients\n", "")
+
+
+def test_where_no_api_was_ever_started_that_is_said_at_once(url: str) -> None:
+    """Connections that are still being made are no reason to wait."""
+    done = Terminal(redis_url=url, secret_key=SECRET_KEY).run("clients", "list")
+
+    said = "scripts/admin: no API was started with this NOD_ISSUER on this Redis yet\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
 
 
 def test_the_launcher_passes_on_what_it_is_asked(tmp_path: Path) -> None:
@@ -228,3 +254,17 @@ def test_columns_are_as_wide_as_what_is_in_them() -> None:
         "long name  7",
     ]
     assert output.table([]) == ""
+
+
+def test_a_rotation_is_the_operators_act_in_the_audit_trail(url: str, operator: Operator) -> None:
+    make_first_key(url, SECRET_KEY)
+    kid = operator.json("keys", "rotate", "--overlap-seconds", "600")["kid"]
+    operator.told("keys", "remove", kid, "--yes")
+    with Redis.from_url(url) as redis:
+        told = [json.loads(fields[b"e"]) for _, fields in redis.xrange(keys.EVENTS)]
+    assert [(it["client_id"], it["description"]) for it in told] == [
+        ("nod", "Add a signing key"),
+        ("scripts/admin", "Add a signing key"),
+        ("scripts/admin", "Remove a signing key"),
+    ]
+    assert [it["subject"]["kid"] for it in told[1:]] == [kid, kid]

@@ -8,9 +8,11 @@ from scripts.benchmark.figures import (
     Round,
     Spread,
     Target,
+    Visit,
     endpoint_figures,
     percentile,
     spread,
+    tenant_figures,
 )
 
 
@@ -37,6 +39,19 @@ def test_a_ratio_compares_rounds_that_ran_side_by_side() -> None:
 def test_rounds_without_a_bare_one_beside_them_are_refused() -> None:
     with pytest.raises(ValueError, match="zip"):
         endpoint_figures("poll", [Round(1, 1, 1)], [], None)
+
+
+def test_a_large_tenant_is_compared_with_the_small_one_of_the_same_round() -> None:
+    small = [Visit(100, 1.0), Visit(300, 3.0), Visit(200, 2.0)]
+    large = [Visit(110, 2.0), Visit(330, 6.0), Visit(220, 4.0)]
+    figures = tenant_figures("GET /clients", small, large, Target(1.3))
+    assert (figures.small_cpu_us, figures.large_cpu_us) == (200, 220)
+    assert (figures.small_wait_ms, figures.large_wait_ms) == (2.0, 4.0)
+    assert figures.cpu_ratio.most == pytest.approx(1.1)
+    assert figures.wait_ratio == Spread(2.0, 2.0, 2.0)
+    assert not figures.target.is_met(figures.worst), (
+        "what is used and how long one waits both count"
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from scripts.benchmark.http_load import (
     UnexpectedAnswerError,
     send_all,
     send_at_rate,
+    send_in_turn,
 )
 
 OK = Expected(200, b"fine")
@@ -109,6 +110,28 @@ def test_an_answer_without_a_body_is_complete_with_its_head() -> None:
         await send_all(port, [b"x;"] * 100, Expected(204))
 
     against(Listener(b"HTTP/1.1 204 No Content\r\n\r\n"), play)
+
+
+def test_in_turn_each_waits_for_the_one_before_on_one_connection() -> None:
+    listener = Listener(FINE[:20], FINE[20:])
+    requests = [b"%d;" % number for number in range(30)]
+
+    async def play(port: int) -> None:
+        waits = await send_in_turn(port, requests, OK)
+        assert len(waits) == len(requests)
+        assert min(waits) >= 0.001, "what the listener takes for an answer"
+
+    against(listener, play)
+    assert listener.received == requests
+    assert len(listener.transports) == 1
+
+
+def test_in_turn_an_answer_that_was_not_expected_ends_the_benchmark() -> None:
+    async def play(port: int) -> None:
+        with pytest.raises(UnexpectedAnswerError):
+            await send_in_turn(port, [b"x;"] * 3, Expected(404))
+
+    against(Listener(FINE), play)
 
 
 def test_at_a_rate_requests_leave_in_time_and_every_body_comes_back() -> None:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from scripts.benchmark.figures import EndpointFigures, Figure, Spread, Target
+from scripts.benchmark.figures import EndpointFigures, Figure, Spread, Target, TenantFigures
 from scripts.benchmark.report import Report, as_json, table, text
 
 REPORT = Report(
@@ -20,6 +20,23 @@ REPORT = Report(
     figures=[
         Figure("one worker", 759.4, "pushes/s", Target(500, most=False)),
         Figure("a wait", 5.25, "ms"),
+    ],
+)
+TENANTS = Report(
+    machine="a machine",
+    endpoints=[],
+    figures=[Figure("a user", 1_629.9, "bytes")],
+    tenants=[
+        TenantFigures(
+            name="GET /users",
+            small_cpu_us=600.4,
+            large_cpu_us=630.2,
+            cpu_ratio=Spread(1.05, 1.01, 1.09),
+            small_wait_ms=1.0,
+            large_wait_ms=1.4,
+            wait_ratio=Spread(1.4, 1.3, 1.5),
+            target=Target(1.3),
+        )
     ],
 )
 
@@ -56,5 +73,17 @@ def test_a_figure_without_a_target_is_not_judged() -> None:
     assert wait.split() == ["a", "wait", "5.25", "ms"]
 
 
+def test_a_tenant_is_judged_by_the_worse_of_its_ratios() -> None:
+    [users] = [line for line in text(TENANTS).splitlines() if line.startswith("GET /users")]
+    ratios = ["600", "630", "1.05", "1.01-1.09", "1.00", "1.40", "1.40", "1.30-1.50"]
+    assert users.split() == ["GET", "/users", *ratios, "<=", "1.3", "MISSED"]
+
+
+def test_a_table_of_nothing_is_not_shown() -> None:
+    assert "x bare" not in text(TENANTS)
+    assert "large ms" not in text(REPORT)
+
+
 def test_json_holds_what_the_table_was_made_of() -> None:
-    assert msgspec.json.decode(as_json(REPORT), type=Report) == REPORT
+    for report in (REPORT, TENANTS):
+        assert msgspec.json.decode(as_json(report), type=Report) == report

@@ -99,7 +99,7 @@ async def set_field(use: StoreInUse, consent_id: str, name: str, value: int) -> 
 
 async def facts(use: StoreInUse, consent_id: str) -> list[dict[str, Any]]:
     """What became of the calls, each as it was recorded."""
-    read = await use.store.consents.read(consent_id)
+    read = await use.store.consent_records.read(consent_id)
     assert read is not None
     told = [msgspec.json.decode(fact.partition(b" ")[2]) for fact in read[1]]
     return [fact for fact in told if fact.get("event") == "call"]

@@ -138,7 +138,7 @@ class Provider:
         )
 
     async def remove(self, client: Client) -> None:
-        await self.services.directory.remove((keys.CLIENTS, client.client_id))
+        await self.services.directory.remove_client(client.client_id)
 
 
 class ProofKey:

@@ -24,16 +24,20 @@ from unittest import mock
 
 from fakeredis import FakeRedis, FakeServer
 from fakeredis._core._database import Item
-from fakeredis.model import Hash, ZSet
+from fakeredis.model import Hash, StreamEntryKey, XStream, ZSet
 
 from consent.settings import Settings
+from consent.store.audit import Audit
 from consent.store.calls import Calls
 from consent.store.connections import Redis
+from consent.store.consent_records import ConsentRecords
 from consent.store.consents import Consents
 from consent.store.directory import Directory
 from consent.store.grants import Grants
 from consent.store.opening import Store
 from consent.store.people import People
+from consent.store.people_lists import PeopleLists
+from consent.store.registrations import Registrations
 from consent.store.replays import Replays
 from consent.store.scripts import SHA1, SOURCES
 from tests.support.domain import NOW, SEAL
@@ -59,6 +63,11 @@ class State(NamedTuple):
     def scores(self, key: str) -> dict[str, float]:
         """A sorted set, empty where there is none."""
         return {name.decode(): score for name, score in self._find(key)}
+
+    def events(self, key: str) -> list[dict[str, str]]:
+        """A stream of the audit trail, in no order."""
+        entries = [[text.decode() for text in entry] for entry in self._find(key)]
+        return [dict(zip(entry[::2], entry[1::2], strict=True)) for entry in entries]
 
     def has(self, key: str) -> bool:
         return self._find(key, None) is not None
@@ -358,15 +367,20 @@ _SCRIPTS: dict[Any, str] = {sha1: name for name, sha1 in SHA1.items()}
 
 def suspended_store(used: Settings) -> Store:
     redis_ = _Suspended()
+    directory = Directory(redis_)
     return Store(
         redis=redis_,
         seal=SEAL,
         consents=Consents(redis_, used),
+        consent_records=ConsentRecords(redis_, used.partitions),
         people=People(redis_),
-        directory=Directory(redis_),
+        people_lists=PeopleLists(redis_, used.partitions),
+        directory=directory,
         grants=Grants(redis_),
         replays=Replays(redis_),
         calls=Calls(redis_),
+        audit=Audit(redis_, used.partitions),
+        registrations=Registrations(redis_, directory),
     )
 
 
@@ -415,6 +429,9 @@ def _frozen(value: Any) -> Any:  # noqa: ANN401 - what fakeredis keeps
         return "hash", tuple(sorted(value._values.items()))  # noqa: SLF001
     if isinstance(value, ZSet):
         return "zset", tuple(sorted(value._bylex.items()))  # noqa: SLF001
+    if isinstance(value, XStream):
+        # In whatever order, for what the order was changes nothing: else few states were equal.
+        return "stream", tuple(sorted(map(tuple, value._values_dict.values())))  # noqa: SLF001
     assert isinstance(value, bytes), type(value)
     return "string", value
 
@@ -423,6 +440,11 @@ def _thawed(frozen: Any) -> Any:  # noqa: ANN401 - what fakeredis keeps
     kind, contents = frozen
     if kind == "string":
         return contents
+    if kind == "stream":
+        stream = XStream()
+        for number, fields in enumerate(contents, 1):
+            stream.add(list(fields), StreamEntryKey(number, 0))
+        return stream
     value = Hash() if kind == "hash" else ZSet()
     for name, item in contents:
         value[name] = item

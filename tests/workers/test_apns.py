@@ -1,19 +1,25 @@
 """Apple's answers to outcomes, through the real sender against the double (fault matrix F13)."""
 
 import asyncio
+import base64
 import contextlib
 import logging
+import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import jwt
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
+from consent.management.push_credentials import push_certificate
+from consent.push_providers import ApnsCertificate, ApnsKey, ApnsProvider
 from scripts.doubles import apns as double_module
+from scripts.doubles import certificates
 from scripts.doubles.apns import DIED_AT_MS, KEY_ID, TEAM_ID, TOPIC, ApnsDouble, ApnsFiles
 from scripts.doubles.certificates import write_private_key
 from tests.support.pushes import COLLAPSE_ID, EXPIRES_AT_SECONDS, a_push
@@ -40,17 +46,22 @@ class Stage:
         self._senders: list[ApnsSender] = []
 
     def sender(self, *, timeout_seconds: float = 5, **changes: object) -> ApnsSender:
-        arguments: dict[str, object] = {
-            "key_file": self.files.key_file,
-            "key_id": KEY_ID,
-            "team_id": TEAM_ID,
-            "topic": TOPIC,
+        """`changes` to the provider, or else to how it is reached."""
+        credentials = ApnsKey(self.files.key_file.read_text(), KEY_ID, TEAM_ID)
+        for name in ("key_id", "team_id"):
+            if name in changes:
+                credentials = msgspec.structs.replace(credentials, **{name: changes.pop(name)})
+        provider = ApnsProvider(
+            bundle_id=str(changes.pop("topic", TOPIC)),
+            credentials=changes.pop("credentials", credentials),  # type: ignore[arg-type]
+        )
+        reached: dict[str, object] = {
             "base_url": self.url,
             "ca_file": self.files.ca_file,
             "timeout_seconds": timeout_seconds,
             "now": self.clock,
         }
-        self._senders.append(ApnsSender(**{**arguments, **changes}))  # type: ignore[arg-type]
+        self._senders.append(ApnsSender(provider, **(reached | changes)))  # type: ignore[arg-type]
         return self._senders[-1]
 
     @contextlib.asynccontextmanager
@@ -323,6 +334,47 @@ def test_an_address_that_is_not_hexadecimal_never_reaches_a_path(stage: Stage, v
     asyncio.run(run())
 
 
+def certificate_of(pkcs_12: bytes) -> ApnsCertificate:
+    return push_certificate(base64.b64encode(pkcs_12).decode())
+
+
+def test_a_certificate_speaks_for_the_provider_without_a_token(stage: Stage) -> None:
+    """Shown in every connection, and no file of it is left."""
+    credentials = certificate_of(stage.files.push_certificate_file.read_bytes())
+    before = set(Path(tempfile.gettempdir()).iterdir())
+
+    async def run() -> None:
+        async with stage.serving():
+            sender = stage.sender(credentials=credentials)
+            assert await send_many(sender, 20) == {"delivered": 20}
+            stage.double.connections[0].drop()
+            await send(sender)
+            assert isinstance(await send(sender), Delivered)
+
+            assert [each.certified_topic for each in stage.double.connections] == [TOPIC] * 2
+            assert stage.double.provider_tokens == 0
+
+    asyncio.run(run())
+    created = set(Path(tempfile.gettempdir()).iterdir()) - before
+    assert not [path for path in created if path.is_file()]
+
+
+def test_a_wrong_certificate_delivers_nothing_and_no_address_dies_of_it(stage: Stage) -> None:
+    """One that is not trusted ends the connection, which may be noticed as that alone."""
+
+    async def run() -> None:
+        async with stage.serving():
+            stranger = certificate_of(certificates.push_certificate(TOPIC))
+            other_app = certificate_of(stage.files.push_certificate_file.read_bytes())
+
+            outcome = await send(stage.sender(credentials=stranger))
+            assert outcome in (RetryAfter(None, "tls"), RetryAfter(None, "network"))
+            wrong = stage.sender(credentials=other_app, topic="org.example.other")
+            assert await send(wrong) == Rejected("TopicDisallowed")
+
+    asyncio.run(run())
+
+
 def test_an_untrusted_certificate_and_a_closed_port_are_told_apart(stage: Stage) -> None:
     async def run() -> None:
         async with stage.serving():
@@ -365,7 +417,8 @@ def test_any_410_is_a_dead_address_even_without_a_date(body: bytes) -> None:
 
 
 def test_a_provider_token_names_key_team_and_time(files: ApnsFiles) -> None:
-    token = ProviderToken(files.key_file, key_id="K", team_id="T", now=lambda: 1_790_000_000.9)
+    signing = ApnsKey(files.key_file.read_text(), "K", "T")
+    token = ProviderToken(signing, lambda: 1_790_000_000.9)
 
     text = token.current()
 
@@ -377,7 +430,7 @@ def test_a_provider_token_names_key_team_and_time(files: ApnsFiles) -> None:
 def test_a_clock_that_is_set_back_renews_the_provider_token(files: ApnsFiles) -> None:
     """Else the token would be from the future, for Apple, until the clock caught up."""
     clock = Clock()
-    token = ProviderToken(files.key_file, key_id="K", team_id="T", now=clock)
+    token = ProviderToken(ApnsKey(files.key_file.read_text(), "K", "T"), clock)
     first = token.current()
     clock.seconds -= 3_600
 
@@ -393,4 +446,4 @@ def test_a_key_that_is_not_p256_stops_the_start(tmp_path: Path, key: PrivateKeyT
     key_file = write_private_key(tmp_path / "apns.p8", key)
 
     with pytest.raises(ValueError, match="P-256"):
-        ProviderToken(key_file, key_id="K", team_id="T", now=time.time)
+        ProviderToken(ApnsKey(key_file.read_text(), "K", "T"), time.time)

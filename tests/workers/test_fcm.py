@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from consent.push import AddressKind
 from scripts.doubles.fcm import FcmDouble, bound_socket, write_credentials
@@ -35,7 +36,7 @@ class Stage:
         self, *, timeout_seconds: float = 5, credentials_file: Path | None = None, url: str = ""
     ) -> FcmSender:
         sender = FcmSender(
-            credentials_file=credentials_file or self.credentials_file,
+            json.loads((credentials_file or self.credentials_file).read_text()),
             base_url=url or self.url,
             timeout_seconds=timeout_seconds,
         )
@@ -221,7 +222,8 @@ def test_a_token_near_its_end_is_used_while_the_next_is_fetched(tmp_path: Path) 
 
     async def run() -> None:
         async with double.serving(listener):
-            sender = FcmSender(credentials_file=credentials_file, base_url=url, timeout_seconds=5)
+            account = json.loads(credentials_file.read_text())
+            sender = FcmSender(account, base_url=url, timeout_seconds=5)
             await send(sender, "phone")
             assert await send_many(sender, 20) == {"delivered": 20}
             assert double.tokens_issued == 2
@@ -253,6 +255,31 @@ def test_a_token_endpoint_that_answers_nonsense_may_recover(stage: Stage, path: 
             assert await send(stage.sender(credentials_file=changed), "phone") == RetryAfter(
                 None, "token_unavailable"
             )
+
+    asyncio.run(run())
+
+
+def test_a_token_endpoint_that_moved_is_not_followed(stage: Stage) -> None:
+    """T18: its URL was looked at when it was put, where it points to was not."""
+
+    async def moved(request: web.Request) -> web.Response:  # noqa: ARG001
+        return web.Response(status=307, headers={"Location": f"{stage.url}/token"})
+
+    async def run() -> None:
+        listener, url = bound_socket()
+        app = web.Application()
+        app.router.add_post("/token", moved)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
+        await runner.setup()
+        await web.SockSite(runner, listener).start()
+        async with stage.serving():
+            changed = stage.changed_credentials(token_uri=f"{url}/token")
+
+            assert await send(stage.sender(credentials_file=changed), "phone") == RetryAfter(
+                None, "token_unavailable"
+            )
+            assert stage.double.tokens_issued == 0
+        await runner.cleanup()
 
     asyncio.run(run())
 

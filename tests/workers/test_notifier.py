@@ -85,13 +85,13 @@ async def notify(notifier: Notifier, *consent_ids: str) -> None:
 
 
 async def outcomes(use: StoreInUse, consent_id: str) -> list[str]:
-    read = await use.store.consents.read(consent_id)
+    read = await use.store.consent_records.read(consent_id)
     assert read is not None
     return [fact.decode().partition('"outcome":"')[2].partition('"')[0] for fact in read[1]]
 
 
 async def state(use: StoreInUse, consent_id: str) -> str:
-    read = await use.store.consents.read(consent_id)
+    read = await use.store.consent_records.read(consent_id)
     assert read is not None
     return read[0]["state"].decode()
 
@@ -316,7 +316,7 @@ def test_a_device_that_must_wait_does_not_keep_the_others_waiting(
                 "ZSCORE", Partition.of(consent_id).outbox, consent_id
             )
             assert owed is not None
-            read = await use.store.consents.read(consent_id)
+            read = await use.store.consent_records.read(consent_id)
             assert read is not None
             in_ms = float(owed) - int(read[0]["created_at"])
             assert in_ms < 10_000

@@ -43,7 +43,7 @@ def test_a_grant_lets_its_client_ask_until_it_is_deleted(told: Told) -> None:
         assert await tokens_of(admin, client) == 403
         body = {"client_id": client["client_id"], "audience": API, "scope": ["a"]}
         created = await admin.created("client-grants", body | {"id": "mine", "creation": "x"})
-        assert created == body | {"id": created["id"]}
+        assert created == body | {"id": created["id"], "subject_type": "client"}
         assert str(created["id"]).startswith("cgr_")
         assert await tokens_of(admin, client) == 200
         for _ in range(2):
@@ -132,11 +132,43 @@ def test_grants_are_filtered_and_paged(told: Told) -> None:
         [grant] = await found(f"client_id={one}&audience={API}")
         assert (grant["client_id"], grant["audience"]) == (one, API)
         assert await found(f"client_id={one}&audience=x") == []
+        part = await found(f"client_id={one}&audience={API}&take=1")
+        assert part == {"client_grants": [grant]}
         page = await found(f"audience={API}&include_totals=true&per_page=2&page=1")
         assert (page["total"], page["start"], page["limit"], page["length"]) == (3, 2, 2, 1)
         first = await found("include_totals=true&take=50")
         assert len(first["client_grants"]) == 7
         assert "next" not in first
+
+    told(story)
+
+
+def test_the_grants_of_all_third_parties_are_found(told: Told) -> None:
+    """And what no list is kept of is refused: others would be shown in its stead."""
+
+    async def story(admin: Administration) -> None:
+        await new_api(admin)
+        client_id = (await new_client(admin))["client_id"]
+        await admin.created("client-grants", {"client_id": client_id, "audience": API, "scope": []})
+        default = {"default_for": "third_party_clients", "audience": API, "scope": []}
+        grants = [
+            await admin.created("client-grants", default | {"subject_type": kind})
+            for kind in ("client", "user")
+        ]
+        by_id = sorted(grants, key=lambda grant: str(grant["id"]))
+        for query in ("", f"&audience={API}"):
+            path = f"client-grants?default_for=third_party_clients{query}"
+            assert (await admin.call("GET", path)).json() == by_id
+            walked = (await admin.call("GET", f"{path}&take=1")).json()
+            assert walked == {"client_grants": by_id[:1], "next": by_id[0]["id"]}
+        for query in (
+            "subject_type=user",
+            "allow_any_organization=true",
+            "default_for=anybody",
+            f"default_for=third_party_clients&client_id={client_id}",
+        ):
+            answer = await admin.call("GET", f"client-grants?{query}")
+            check_refused(answer, 400, "invalid_query_string")
 
     told(story)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import jwt
 import pytest
 
+from consent.access import management_audience
 from consent.signing_key import new_signing_key
 from tests.support.management import (
     BOOTSTRAP,
@@ -98,10 +99,38 @@ def test_the_token_of_a_removed_client_opens_nothing(told: Told) -> None:
     async def story(admin: Administration) -> None:
         client_id = str((await admin.created("clients", {"name": "Short lived"}))["client_id"])
         token = admin.token(client_id=client_id)
+        audience = management_audience(ISSUER)
+        body = {"client_id": client_id, "audience": audience, "scope": ["read:clients"]}
+        await admin.created("client-grants", body)
         assert (await admin.call("GET", "clients", token=token)).status_code == 200
         await admin.call("DELETE", f"clients/{client_id}")
         answer = await admin.call("GET", "clients", token=token)
         assert check_refused(answer, 401, "invalid_token") == "Invalid token"
+
+    told(story)
+
+
+def test_a_scope_that_was_taken_back_opens_nothing_and_is_not_granted_again(told: Told) -> None:
+    """T33: although the token that has it still stands."""
+
+    async def story(admin: Administration) -> None:
+        client = await admin.created("clients", {"name": "Portal"})
+        client_id, audience = str(client["client_id"]), management_audience(ISSUER)
+        scopes = ["update:client_grants", "read:users"]
+        body = {"client_id": client_id, "audience": audience, "scope": scopes}
+        grant = await admin.created("client-grants", body)
+        token, path = admin.token(scopes, client_id=client_id), f"client-grants/{grant['id']}"
+        assert (await admin.call("GET", "users", token=token)).status_code == 200
+
+        await admin.call("PATCH", path, {"scope": ["update:client_grants"]})
+
+        refused = await admin.call("GET", "users", token=token)
+        check_refused(refused, 403, "insufficient_scope")
+        refused = await admin.call("PATCH", path, {"scope": scopes}, token=token)
+        check_refused(refused, 403, "insufficient_scope")
+        await admin.call("DELETE", path)
+        refused = await admin.call("PATCH", path, {"scope": []}, token=token)
+        check_refused(refused, 403, "insufficient_scope")
 
     told(story)
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from urllib.parse import quote
 
+import httpx2
 import pytest
 
 from tests.support.management import ISSUER, Administration, Story, check_refused
@@ -43,6 +44,25 @@ def test_a_resource_server_is_found_by_its_id_and_by_its_identifier(told: Told) 
         answer = await admin.call("GET", "resource-servers?include_totals=true")
         assert answer.json()["total"] == 2
         assert created in answer.json()["resource_servers"]
+
+    told(story)
+
+
+def test_resource_servers_are_found_by_several_identifiers(told: Told) -> None:
+    async def story(admin: Administration) -> None:
+        identifiers = [f"{API}{number}" for number in range(3)]
+        for each in identifiers:
+            await admin.created("resource-servers", {"identifier": each})
+        wanted = [*identifiers[:2], identifiers[0], "urn:nobody"]
+        query = str(httpx2.QueryParams([("identifiers", each) for each in wanted]))
+        path = f"resource-servers?{query}"
+
+        whole = (await admin.call("GET", f"{path}&include_totals=true&page=0")).json()
+        assert {it["identifier"] for it in whole["resource_servers"]} == set(identifiers[:2])
+        assert (whole["total"], whole["length"]) == (2, 2)
+        second = (await admin.call("GET", f"{path}&per_page=1&page=1&fields=identifier")).json()
+        assert second == [{"identifier": whole["resource_servers"][1]["identifier"]}]
+        assert (await admin.call("GET", f"{path}&page=1")).json() == []
 
     told(story)
 

@@ -46,6 +46,8 @@ def test_a_user_is_created_read_and_deleted(told: Told) -> None:
         }
         for path in ("users/auth0%7Cu1", "users/auth0|u1"):
             assert (await admin.call("GET", path)).json() == created
+            some = (await admin.call("GET", f"{path}?fields=email,name")).json()
+            assert some == {name: created[name] for name in ("email", "name")}
         for _ in range(2):
             answer = await admin.call("DELETE", "users/auth0%7Cu1")
             assert (answer.status_code, answer.content) == (204, b"")
@@ -226,7 +228,7 @@ def test_a_user_is_found_by_what_the_changes_left(told: Told) -> None:
     """A028, T41: however an address is spelt."""
 
     async def story(admin: Administration) -> None:
-        find = admin.services.people.find
+        find = admin.services.people.hints.find
         await admin.created("users", {"user_id": "u", "email": "Jane@Example.COM"})
         assert await find("email", "jane@example.com") == "auth0|u"
         body = {"email": "j@example.com", "phone_number": "+4915112345"}

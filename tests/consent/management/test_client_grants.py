@@ -20,7 +20,7 @@ def test_a_grant_is_named_by_its_client_and_audience() -> None:
     grant = new_client_grant(BODY, creation="x")
 
     assert grant.id == client_grant_id("c", "a")
-    assert client_grant_shown(grant) == BODY | {"id": grant.id}
+    assert client_grant_shown(grant) == BODY | {"id": grant.id, "subject_type": "client"}
 
 
 def test_a_scope_of_ones_own_api_is_granted_without_holding_it() -> None:

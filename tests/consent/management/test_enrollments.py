@@ -18,7 +18,7 @@ SETTINGS = load({"NOD_FRIENDLY_NAME": "Bank & Co: Ä", "NOD_ISSUER": "https://no
 
 def test_the_uri_of_a_ticket_cannot_be_changed_by_names() -> None:
     """A name with a separator in it stays a name."""
-    uri = enrollment_uri("T", "a?enrollment_tx_id=evil&b@c", SETTINGS)
+    uri = enrollment_uri("T", "a?enrollment_tx_id=evil&b@c", SETTINGS.friendly_name, SETTINGS)
 
     path, _, query = uri.partition("?")
     assert unquote(path) == "otpauth://totp/Bank & Co: Ä:a?enrollment_tx_id=evil&b@c"

@@ -197,14 +197,14 @@ def test_every_step_may_be_sent_twice(
         assert claim is not None
         assert claim.attempt == 1
         assert await calls.claim(asked.consent_id) is None  # leased
-        before = await use.store.consents.stats()
+        before = await use.store.consent_records.stats()
         verdict = await report(calls, claim, outcome)
         assert verdict == {"retry": "retrying"}.get(outcome, outcome)
-        read = await use.store.consents.read(asked.consent_id)
+        read = await use.store.consent_records.read(asked.consent_id)
         assert read is not None
         assert [fact.endswith(FACT) for fact in read[1]] == [False, True]
         name = f"call:{mode}:{outcome}"
-        after = await use.store.consents.stats()
+        after = await use.store.consent_records.stats()
         assert after[name] - before.get(name, 0) == 1
 
     in_use(redis_server, test)

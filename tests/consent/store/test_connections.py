@@ -14,7 +14,16 @@ from consent.store.connections import DEAF, LISTENING, open_redis
 from consent.store.keys import Partition
 from consent.store.lane import StoreUnavailable
 from scripts.embedded_redis import free_port
-from tests.consent.store import test_consents, test_directory, test_people
+from tests.consent.store import (
+    test_calls,
+    test_consent_records,
+    test_consents,
+    test_directory,
+    test_grants,
+    test_people,
+    test_registrations,
+)
+from tests.support.audited import audited
 from tests.support.cluster import Cluster
 from tests.support.redis_server import RedisServer
 from tests.support.store import Person, StoreInUse, opened, run
@@ -51,7 +60,17 @@ def promises(*modules: ModuleType) -> list[Callable[[Cluster], None]]:
 
 
 @pytest.mark.parametrize(
-    "promise", promises(test_consents, test_people, test_directory), ids=lambda test: test.__name__
+    "promise",
+    promises(
+        test_consents,
+        test_consent_records,
+        test_calls,
+        test_grants,
+        test_people,
+        test_directory,
+        test_registrations,
+    ),
+    ids=lambda test: test.__name__,
 )
 def test_the_store_keeps_its_promises_on_a_cluster(
     promise: Callable[[Cluster], None], cluster: Cluster
@@ -60,12 +79,27 @@ def test_the_store_keeps_its_promises_on_a_cluster(
     promise(cluster)
 
 
+def test_the_log_is_added_to_and_cut_on_a_cluster(cluster: Cluster) -> None:
+    async def test() -> None:
+        async with audited(cluster.database(0)) as use:
+            names = await use.add_many(20)
+            await use.directory.record("seccft", client="c", event=b"{}")
+            await use.appender().move()
+            await use.check_each_once(names | {"c"})
+            assert await use.audit.first_since(0) == 1
+            await use.appender().cut(-1)
+            assert (await use.audit.state()).anchor.number == len(names) + 1
+            await use.check_whole(0)
+
+    run(test)
+
+
 def test_the_partitions_are_spread_over_the_primaries(cluster: Cluster) -> None:
     async def test() -> None:
         async with opened(cluster.url) as use:
             for _ in range(24):
                 await (await use.person()).ask()
-            assert (await use.store.consents.stats()) is not None
+            assert (await use.store.consent_records.stats()) is not None
 
     run(test)
     for node in cluster.nodes:

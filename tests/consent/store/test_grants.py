@@ -372,7 +372,7 @@ def test_revoking_an_access_token_ends_that_one_only(
         first = redemption_jti(consent_id)
         all_of_them = {"", ".later", ".latest"}
 
-        await use.store.grants.revoke_token(person.person_id, first + revoked, 60)
+        await use.store.grants.revoke_token(person.person_id, first + revoked, 60, CLIENT)
 
         standing = {end for end in all_of_them if await stands(use, person, first + end)}
         assert standing == all_of_them - {revoked}
@@ -392,7 +392,7 @@ def test_a_clients_own_token_is_revoked_by_its_jti(redis_server: RedisServer) ->
     async def test(use: StoreInUse, person: Person, consent_id: str) -> None:  # noqa: ARG001
         grants, owner_id = use.store.grants, person.person_id
 
-        await grants.revoke_token(owner_id, "one", 60)
+        await grants.revoke_token(owner_id, "one", 60, CLIENT)
 
         assert await grants.is_revoked(owner_id, "one")
         assert not await grants.is_revoked(owner_id, "another")
@@ -407,7 +407,7 @@ def test_a_revocation_is_remembered_for_as_long_as_a_token_could_live(
 
     async def test(use: StoreInUse, person: Person, consent_id: str) -> None:
         p, first = Partition.of(consent_id), redemption_jti(consent_id)
-        await use.store.grants.revoke_token(person.person_id, first, 60)
+        await use.store.grants.revoke_token(person.person_id, first, 60, CLIENT)
         await use.store.grants.revoke(consent_id, CLIENT)
 
         one = await use.store.redis.execute("PTTL", p.revoked(first))
