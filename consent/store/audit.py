@@ -154,12 +154,16 @@ class Audit:
 
     async def asked(self, consent_ids: Sequence[str]) -> dict[str, Asked]:
         """What consents were about, of those that are kept."""
+        of_each: dict[Partition, list[str]] = {}
+        for consent_id in consent_ids:
+            of_each.setdefault(Partition.of(consent_id), []).append(consent_id)
         stories = await asyncio.gather(
-            *[self._redis.execute("GET", Partition.of(it).story(it)) for it in consent_ids]
+            *[self._redis.execute("MGET", *map(p.story, ids)) for p, ids in of_each.items()]
         )
         return {
             consent_id: msgspec.json.decode(story.partition(b"\n")[0], type=Asked)
-            for consent_id, story in zip(consent_ids, stories, strict=True)
+            for ids, found in zip(of_each.values(), stories, strict=True)
+            for consent_id, story in zip(ids, found, strict=True)
             if story
         }
 

@@ -21,8 +21,7 @@ from consent.client import CLIENT_CREDENTIALS_GRANT, Client
 from consent.identifiers import digest, person_id_of
 from consent.management import users
 from consent.store import keys
-from consent.store.keys import partitions
-from scripts.benchmark.memory import bytes_used
+from scripts.benchmark.memory import bytes_used, clear_events
 from scripts.benchmark.population import CLIENT_SECRET, Population, in_batches
 
 AUDIENCE = "https://orders.example.com/"
@@ -151,14 +150,3 @@ async def _forget_calls(population: Population) -> None:
             await redis.command("DEL", *names)
         if cursor == b"0":
             return
-
-
-async def clear_events(population: Population) -> None:
-    """
-    Forget what would go to the audit log. No worker runs here to move it, and what piles up would
-    be counted as if residents cost it.
-    """
-    redis = population.store.redis
-    sources = [p.events for p in partitions(population.settings.partitions)]
-    for source in (keys.EVENTS, *sources):
-        await redis.execute("DEL", source)

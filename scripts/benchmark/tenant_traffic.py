@@ -133,7 +133,7 @@ class TenantTraffic:
             "email", _NEW_EMAIL, prefix=True, most=_MADE_MAX
         )
         await in_batches(people.remove, found)
-        await residents.clear_events(self._population)
+        await memory.clear_events(self._population)
 
     def _read(self, name: str, expected: Expected, path: Callable[[int], str]) -> Scenario:
         return self._change(name, expected, "GET", lambda n: (path(n), None))
