@@ -10,7 +10,7 @@ import msgspec
 from consent.client import Client
 from consent.management.users import User
 from consent.store import keys
-from scripts.benchmark import residents, traffic
+from scripts.benchmark import memory, residents, traffic
 from scripts.benchmark.http_load import Expected
 from scripts.benchmark.population import Person, Population, in_batches
 from scripts.benchmark.residents import AUDIENCE, Size
