@@ -19,6 +19,18 @@ A request's way through it, one file a station:
     access_token, introspection
                             what they are when they come back
 
+Beside that way:
+
+    tenant, access, third_party
+                            what the tenant is set to, what a token may be for, and what is not
+                            for clients that are strangers
+    registration            how clients register themselves (RFC 7591, 7592)
+    management              what administrators send and are shown
+    credentials_exchange, action_call
+                            what actions may do before a client's own token is issued
+    push_providers          who carries pushes, kept sealed
+    audit                   what the trail says of each change, and how it is chained
+
 Below them: `jose` (keys and signatures of others), `signing_key` and `key_ring` (ours).
 `consent.store` speaks Redis and `consent.outbound` calls the URLs that clients name: nothing else
 does IO. Everything else is functions and frozen values; `now` and the settings are arguments.
