@@ -136,7 +136,7 @@ class DeviceApi:
             now=services.clock(),
         )
         # Who asked may have left since: there is nobody to answer (T39).
-        client_id = await services.consents.client_of(asked.consent_id)
+        client_id = await services.consent_records.client_of(asked.consent_id)
         if not client_id or await services.client(client_id) is None:
             raise DeviceError(404, _UNKNOWN_TRANSACTION, "There is no such transaction")
         fact = {"event": "answered", "device_id": asked.device_id, "accepted": decision.accepted}

@@ -130,7 +130,7 @@ class RegistrationEndpoint:
         """DELETE (RFC 7592 2.3, C065): the client and all it has asked for."""
         client, _, _ = await self._authorized(call)
         ends = self._act(call, "Dynamic client registration delete", client)
-        await self._services.end_client(
+        await self._services.store.end_client(
             client.client_id, event=ends.event(client_id=client.client_id)
         )
         return Reply(204, headers=())

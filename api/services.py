@@ -144,18 +144,6 @@ class Services:
         """What administrators have set."""
         return await self.directory.read(keys.TENANT, TENANT_ID, Tenant) or Tenant()
 
-    async def end_client(self, client_id: str, *, event: bytes) -> bool:
-        """
-        Remove a client; False when there was none.
-
-        From then on it is refused whatever it holds: tokens, grants, approvals. What it has asked
-        and nobody has answered yet is taken off the phones after that, also when the call is
-        repeated because the first was cut short.
-        """
-        removed = await self.directory.remove_client(client_id, event=event)
-        await self.consent_records.end_of_client(client_id)
-        return removed
-
     async def client(self, client_id: str) -> Client | None:
         return await self.store.directory.read(keys.CLIENTS, client_id, Client)
 

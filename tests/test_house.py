@@ -63,6 +63,7 @@ TESTED_ELSEWHERE = {
     "api/services.py": _FLOW,  # what that process opens
     "api/token.py": _FLOW,
     "consent/store/hint_index.py": "tests/consent/store/test_people.py",
+    "consent/store/notifications.py": "tests/consent/store/test_consents.py",
     "consent/store/opening.py": "tests/consent/store/test_consents.py",  # opens every store there
     "workers/__main__.py": _FLOW,
 }

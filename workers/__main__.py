@@ -81,7 +81,7 @@ class Sending(threading.Thread):
                     return client is not None
 
                 notifier = Notifier(
-                    consents=store.consents,
+                    notifications=store.notifications,
                     is_known=is_known,
                     seal=store.seal,
                     issuer=settings.issuer,
@@ -98,7 +98,7 @@ class Sending(threading.Thread):
                 work_with(self._loop, notifier, client_notifier)
                 sweeping = asyncio.create_task(
                     sweep_forever(
-                        consents=store.consents,
+                        notifications=store.notifications,
                         directory=store.directory,
                         notifier=notifier,
                         client_notifier=client_notifier,

@@ -18,7 +18,7 @@ from consent.device import address_of
 from consent.errors import TemporarilyUnavailable
 from consent.push import Address, Push
 from consent.seal import Seal
-from consent.store.consents import Attempt, Claim, Consents
+from consent.store.notifications import Attempt, Claim, Notifications
 from consent.transaction import notification
 from workers.in_work import InWork
 from workers.outcome import (
@@ -44,7 +44,7 @@ class Notifier:
     def __init__(
         self,
         *,
-        consents: Consents,
+        notifications: Notifications,
         is_known: Callable[[str], Awaitable[bool]],
         seal: Seal,
         issuer: str,
@@ -55,7 +55,7 @@ class Notifier:
         `is_known` says whether a client (by its id) is still there; `senders` are by provider
         (`apns`, `fcm`), one that is not configured is not there.
         """
-        self._consents = consents
+        self._notifications = notifications
         self._is_known = is_known
         self._seal = seal
         self._issuer = issuer
@@ -74,7 +74,7 @@ class Notifier:
 
     async def _deliver(self, consent_id: str) -> None:
         try:
-            claim = await self._consents.claim(consent_id)
+            claim = await self._notifications.claim(consent_id)
             if claim is None:
                 return
             if not await self._is_known(claim.client_id):
@@ -141,7 +141,7 @@ class Notifier:
 
     async def _report(self, claim: Claim, attempts: list[Attempt], retry_in_ms: int) -> None:
         verdict = await reported(
-            claim.consent_id, lambda: self._consents.report(claim, attempts, retry_in_ms)
+            claim.consent_id, lambda: self._notifications.report(claim, attempts, retry_in_ms)
         )
         if verdict is not None:
             log.info(

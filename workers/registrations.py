@@ -28,7 +28,6 @@ async def expire(store: Store, now: float) -> int:
 
     async def end_client(client_id: str) -> None:
         act = system_act("Dynamic client registration expiry")
-        await store.directory.remove_client(client_id, event=act.event(client_id=client_id))
-        await store.consent_records.end_of_client(client_id)
+        await store.end_client(client_id, event=act.event(client_id=client_id))
 
     return await store.registrations.sweep_unused(now, end_client)

@@ -10,9 +10,9 @@ import asyncio
 import structlog
 
 from consent.errors import TemporarilyUnavailable
-from consent.store.consents import Consents, Due
 from consent.store.directory import Directory
 from consent.store.keys import partitions
+from consent.store.notifications import Due, Notifications
 from workers.client_notifier import ClientNotifier
 from workers.notifier import Notifier
 
@@ -23,7 +23,7 @@ IDS_A_SWEEP_MAX = 200
 
 async def sweep_forever(
     *,
-    consents: Consents,
+    notifications: Notifications,
     directory: Directory,
     notifier: Notifier,
     client_notifier: ClientNotifier,
@@ -38,7 +38,7 @@ async def sweep_forever(
     while True:
         alive, *owed = await asyncio.gather(
             directory.worker_alive(worker),
-            *[consents.due(partition, IDS_A_SWEEP_MAX) for partition in all_partitions],
+            *[notifications.due(partition, IDS_A_SWEEP_MAX) for partition in all_partitions],
             return_exceptions=True,
         )
         failures = [result for result in (alive, *owed) if isinstance(result, BaseException)]

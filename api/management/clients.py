@@ -70,7 +70,9 @@ class Clients:
 
     async def delete(self, call: Call, caller: Caller) -> Reply:
         client_id = call.path["client_id"]
-        await self._services.end_client(client_id, event=caller.act.event(client_id=client_id))
+        await self._services.store.end_client(
+            client_id, event=caller.act.event(client_id=client_id)
+        )
         return Reply(204, headers=())
 
     async def rotate_secret(self, call: Call, caller: Caller) -> Reply:

@@ -110,7 +110,9 @@ class _Schemas:
 
 
 def _free(kind: type) -> dict[str, object]:
-    """`object` is whatever JSON there is."""
+    """`object` is whatever JSON there is. Raises NotImplementedError, by which msgspec has a hook
+    say that it does not know a type either: then the process does not start.
+    """
     if kind is object:
         return {"description": "Any value"}
     raise NotImplementedError(kind)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
+UNTOLD = b"{}"  # an event of which nobody says who made it, or how
 _USER_AGENT_CHARACTERS_MAX = 255
 
 

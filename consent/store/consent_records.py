@@ -79,6 +79,12 @@ class ConsentRecords:
                 total[name.decode()] = total.get(name.decode(), 0) + int(count)
         return total
 
+    async def client_of(self, consent_id: str) -> str:
+        """The client that asks, '' when there is no such consent."""
+        p = Partition.of(consent_id)
+        client_id = await self._redis.execute("HGET", p.consent(consent_id), "client")
+        return client_id.decode() if client_id else ""
+
     async def newest(
         self, most: int, *, before: Place | None = None, person_id: str = ""
     ) -> list[Place]:

@@ -1,7 +1,7 @@
 """
 Consents: the life of a request, one method a script.
 
-More than 300 lines, for the scripts decide about one record: what each is sent stands together.
+What a consent owes to phones is `notifications`, to clients `calls`; lists are `consent_records`.
 """
 
 import secrets
@@ -15,7 +15,6 @@ from consent.store.keys import Partition
 
 _PENDING = State.PENDING.value
 _REDEEM_FROM, _REDEEM_TO = row(Event.REDEEM)
-_GIVE_UP_FROM, _GIVE_UP_TO = row(Event.GIVE_UP)
 
 
 class Refused(NamedTuple):
@@ -71,36 +70,6 @@ def _said(terms: Terms) -> tuple[str | bytes | int, ...]:
         policy.CALLABLE_AFTER_ANSWER_MS,
         "" if terms.connections is None else "\n" + "".join(f"{it}\n" for it in terms.connections),
     )
-
-
-class Due(NamedTuple):
-    """Consents that owe something: a push to a phone, or a call to their client."""
-
-    pushes: list[str]
-    calls: list[str]
-
-
-class Claim(NamedTuple):
-    """The lease of a notification and whom it is for."""
-
-    consent_id: str
-    person_id: str
-    client_id: str
-    attempt: int
-    created_at_ms: int
-    expires_at_ms: int
-    now_ms: int
-    addresses: list[tuple[str, bytes]]  # device_id, push address (JSON)
-
-
-class Attempt(NamedTuple):
-    """What became of one push: a row for the administrator, and what it means for the outbox."""
-
-    device_id: str
-    outcome: str  # delivered, unregistered, retry, rejected or no_provider
-    address: bytes
-    provider: str
-    fact: bytes
 
 
 class Question(NamedTuple):
@@ -242,65 +211,6 @@ class Consents:
             "delivered", [Partition.of(consent_id).consent(consent_id)], _REDEEM_TO
         )
 
-    async def due(self, partition: Partition, most: int) -> Due:
-        """What a partition owes by now and is leased to nobody."""
-        reply = await self._redis.run("due", [partition.outbox, partition.calls], most)
-        return Due(*[[consent_id.decode() for consent_id in owed] for owed in reply])
-
-    async def claim(self, consent_id: str) -> Claim | None:
-        """Lease the notification of a consent, None when there is nothing to do for it."""
-        p = Partition.of(consent_id)
-        reply = await self._redis.run(
-            "claim",
-            [p.consent(consent_id), p.outbox, p.addresses()],
-            consent_id,
-            policy.LEASE_MS,
-            _PENDING,
-            self.operation_id(),
-        )
-        if reply[0] != b"claimed":
-            return None
-        _, attempt, created_at, expires_at, now, person_id, client_id, *addresses = reply
-        return Claim(
-            consent_id,
-            person_id.decode(),
-            client_id.decode(),
-            attempt,
-            int(created_at),
-            int(expires_at),
-            now,
-            [
-                (device.decode(), address)
-                for device, address in zip(addresses[::2], addresses[1::2], strict=True)
-            ],
-        )
-
-    async def report(self, claim: Claim, attempts: list[Attempt], retry_in_ms: int) -> str:
-        """Record what became of a claim's pushes; the reply says what is owed now."""
-        p = Partition.of(claim.consent_id)
-        flat: list[str | bytes] = []
-        for attempt in attempts:
-            flat += attempt
-        reply: bytes = await self._redis.run(
-            "report",
-            [
-                p.consent(claim.consent_id),
-                p.outbox,
-                p.opened,
-                p.stats,
-                p.addresses(),
-                p.open(),
-                p.story(claim.consent_id),
-            ],
-            claim.consent_id,
-            claim.attempt,
-            retry_in_ms,
-            _GIVE_UP_FROM,
-            _GIVE_UP_TO,
-            *flat,
-        )
-        return reply.decode()
-
     async def fetch(
         self, *, consent_id: str, person_id: str, device_id: str, thumbprint: str, proof: str
     ) -> Question:
@@ -386,9 +296,3 @@ class Consents:
             policy.SWEEP_AFTER_MS,
         )
         return str(reply[0].decode())
-
-    async def client_of(self, consent_id: str) -> str:
-        """The client that asks, '' when there is no such consent."""
-        p = Partition.of(consent_id)
-        client_id = await self._redis.execute("HGET", p.consent(consent_id), "client")
-        return client_id.decode() if client_id else ""

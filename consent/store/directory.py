@@ -16,6 +16,7 @@ import msgspec
 import structlog
 
 from consent.access import ClientGrant, ResourceServer, resource_server_id
+from consent.audit.event import UNTOLD
 from consent.client import Client
 from consent.errors import TemporarilyUnavailable
 from consent.store import keys
@@ -25,7 +26,6 @@ log = structlog.get_logger()
 T = TypeVar("T")
 COPIES_MAX = 10_000
 ALL = ("",)  # the index of all records of a hash
-UNTOLD = b"{}"  # who made a change is not known
 _ATTEMPTS = 16  # of one write, while others change the same record
 _GRANTS_REMOVED_AT_ONCE = 500
 

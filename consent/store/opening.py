@@ -17,6 +17,7 @@ from consent.store.consent_records import ConsentRecords
 from consent.store.consents import Consents
 from consent.store.directory import Directory
 from consent.store.grants import Grants
+from consent.store.notifications import Notifications
 from consent.store.people import People
 from consent.store.people_lists import PeopleLists
 from consent.store.registrations import Registrations
@@ -33,6 +34,7 @@ class Store:
     redis: Redis
     seal: Seal
     consents: Consents
+    notifications: Notifications
     consent_records: ConsentRecords
     people: People
     people_lists: PeopleLists
@@ -46,6 +48,18 @@ class Store:
     async def aclose(self) -> None:
         await self.redis.aclose()
 
+    async def end_client(self, client_id: str, *, event: bytes) -> bool:
+        """
+        Remove a client; False when there was none.
+
+        From then on it is refused whatever it holds: tokens, grants, approvals. What it has asked
+        and nobody has answered yet is taken off the phones after that, also when the call is
+        repeated because the first was cut short.
+        """
+        removed = await self.directory.remove_client(client_id, event=event)
+        await self.consent_records.end_of_client(client_id)
+        return removed
+
 
 async def open_store(settings: Settings) -> Store:
     """Open the store, waiting for a Redis that is away. Raises SettingsError."""
@@ -58,6 +72,7 @@ async def open_store(settings: Settings) -> Store:
         redis=redis,
         seal=seal,
         consents=Consents(redis, settings),
+        notifications=Notifications(redis),
         consent_records=ConsentRecords(redis, settings.partitions),
         people=People(redis),
         people_lists=PeopleLists(redis, settings.partitions),

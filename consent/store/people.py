@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Collection, Iterable
 
 from consent import policy
+from consent.audit.event import UNTOLD
 from consent.identifiers import digest, person_of_device
 from consent.lifecycle import Event, row
 from consent.login_hint import LoginHint
@@ -18,7 +19,6 @@ from consent.store.hint_index import HintIndex, digests_of
 from consent.store.keys import Partition
 
 _OPEN, _ENDED = row(Event.GIVE_UP)
-UNTOLD = b"{}"  # who made a change is not known
 THUMBPRINT_CHARACTERS = 43
 
 

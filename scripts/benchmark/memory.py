@@ -4,8 +4,8 @@ import asyncio
 from pathlib import Path
 
 from consent.store import keys
-from consent.store.consents import Attempt
 from consent.store.keys import partitions
+from consent.store.notifications import Attempt
 from scripts.benchmark.figures import Figure, Target
 from scripts.benchmark.installation import installation
 from scripts.benchmark.population import CLIENT_ID, Asked, Population, in_batches
@@ -31,8 +31,8 @@ async def measure(directory: Path) -> list[Figure]:
 
 
 async def _push_and_poll(population: Population, asked: Asked) -> None:
-    consents = population.store.consents
-    claim = await consents.claim(asked.consent_id)
+    store = population.store
+    claim = await store.notifications.claim(asked.consent_id)
     if claim is None:
         raise RuntimeError("an accepted request owed no notification")
     [(device_id, address)] = claim.addresses
@@ -40,8 +40,9 @@ async def _push_and_poll(population: Population, asked: Asked) -> None:
         b'{"event":"push","attempt":1,"device_id":"%s","provider":"fcm","outcome":"delivered",'
         b'"message_id":"0:1234567890123456%%0123456789abcdef"}' % device_id.encode()
     )
-    await consents.report(claim, [Attempt(device_id, "delivered", address, "fcm", fact)], 0)
-    await consents.poll(asked.consent_id, CLIENT_ID)
+    attempt = Attempt(device_id, "delivered", address, "fcm", fact)
+    await store.notifications.report(claim, [attempt], 0)
+    await store.consents.poll(asked.consent_id, CLIENT_ID)
 
 
 async def clear_events(population: Population) -> None:

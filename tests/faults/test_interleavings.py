@@ -18,8 +18,9 @@ from consent import policy
 from consent.client import Client, RefreshTokenPolicy
 from consent.lifecycle import TRANSITIONS, Event, State
 from consent.profile import rotates_refresh_tokens
-from consent.store.consents import Attempt, Terms
+from consent.store.consents import Terms
 from consent.store.keys import Partition
+from consent.store.notifications import Attempt
 from consent.store.opening import Store
 from consent.store.scripts import SOURCES
 from consent.tokens import redemption_jti
@@ -53,13 +54,13 @@ async def answer(store: Store, consent_id: str, person: Person, event: Event, de
 
 async def ring(store: Store, consent_id: str, outcome: str) -> str:
     """A worker's or a sweeper's turn for the phones of the person."""
-    claim = await store.consents.claim(consent_id)
+    claim = await store.notifications.claim(consent_id)
     if claim is None:
         return "nothing"
     attempts = [
         Attempt(device, outcome, address, "fcm", b"{}") for device, address in claim.addresses
     ]
-    return await store.consents.report(claim, attempts, RETRY_IN_MS)
+    return await store.notifications.report(claim, attempts, RETRY_IN_MS)
 
 
 async def call(store: Store, consent_id: str, outcome: str) -> tuple[str, int]:

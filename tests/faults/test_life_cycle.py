@@ -30,8 +30,9 @@ from consent.client import Client, RefreshTokenPolicy
 from consent.identifiers import consent_id_of, new_auth_req_id
 from consent.lifecycle import Event, State, next_state, row
 from consent.profile import rotates_refresh_tokens
-from consent.store.consents import Attempt, Refused, Terms
+from consent.store.consents import Refused, Terms
 from consent.store.keys import Partition
+from consent.store.notifications import Attempt
 from consent.tokens import redemption_jti
 from tests.support.redis_server import RedisServer
 from tests.support.store import Person, StoreInUse, opened
@@ -364,8 +365,8 @@ class LifeCycle(RuleBasedStateMachine):
     @rule(asked=consents, outcome=st.sampled_from(["retry", "delivered", "rejected"]))
     def notify(self, asked: Asked, outcome: str) -> None:
         """A worker does what is owed; every device fares alike."""
-        consents = self.use.store.consents
-        claim = self.do(consents.claim(asked.consent_id))
+        notifications = self.use.store.notifications
+        claim = self.do(notifications.claim(asked.consent_id))
         if claim is None:
             return
         assert asked.state is State.PENDING
@@ -373,7 +374,7 @@ class LifeCycle(RuleBasedStateMachine):
         attempts = [
             Attempt(device, outcome, address, "fcm", b"{}") for device, address in claim.addresses
         ]
-        verdicts = {self.do(consents.report(claim, attempts, 0)) for _ in range(2)}
+        verdicts = {self.do(notifications.report(claim, attempts, 0)) for _ in range(2)}
         if outcome == "rejected":
             asked.apply(Event.GIVE_UP)
         words = {"retry": "retrying", "delivered": "told", "rejected": "unreachable"}

@@ -14,8 +14,9 @@ from consent.device import address_name
 from consent.identifiers import new_device_id, new_ticket
 from consent.lifecycle import Event
 from consent.push import Address
-from consent.store.consents import Attempt, Terms
+from consent.store.consents import Terms
 from consent.store.keys import Partition
+from consent.store.notifications import Attempt
 from tests.support.proxy import Fault, Proxy
 from tests.support.redis_server import RedisServer
 from tests.support.store import CLIENT, THUMBPRINT, opened, run
@@ -113,10 +114,10 @@ def test_a_lease_is_not_lost(lost: Proxy) -> None:
         async with opened(lost.url) as use:
             person = await use.person()
             consent_id = await person.ask()
-            claim = await use.store.consents.claim(consent_id)
+            claim = await use.store.notifications.claim(consent_id)
             assert claim is not None
             assert claim.attempt == 1
-            assert await use.store.consents.claim(consent_id) is None
+            assert await use.store.notifications.claim(consent_id) is None
 
     run(test)
 
@@ -128,12 +129,12 @@ def test_a_report_counts_once(lost: Proxy) -> None:
         async with opened(lost.url) as use:
             person = await use.person()
             consent_id = await person.ask()
-            claim = await use.store.consents.claim(consent_id)
+            claim = await use.store.notifications.claim(consent_id)
             assert claim is not None
             (device_id, address) = claim.addresses[0]
             attempt = Attempt(device_id, "delivered", address, "fcm", b'{"event":"push"}')
             before = (await use.store.consent_records.stats()).get("push:fcm:delivered", 0)
-            assert await use.store.consents.report(claim, [attempt], 2_000) == "told"
+            assert await use.store.notifications.report(claim, [attempt], 2_000) == "told"
             read = await use.store.consent_records.read(consent_id)
             after = (await use.store.consent_records.stats())["push:fcm:delivered"]
             assert read is not None

@@ -138,7 +138,7 @@ def test_nothing_a_deleted_client_held_stands_also_when_its_id_comes_again(
         client = await nod.client(grant_types=grants)
         assert await what_stands(nod, client, await holding(nod, client, person)) == ALL
         held = await holding(nod, client, person)
-        await nod.services.end_client(client.client_id, event=b"{}")
+        await nod.services.store.end_client(client.client_id, event=b"{}")
         if again:
             since = await nod.services.directory.now_ms() // 1_000 + 1  # later than all of it
             new = msgspec.structs.replace(client, since=since)
@@ -167,7 +167,7 @@ def test_a_registration_access_token_goes_with_its_client(told: Told) -> None:
         client = await it.registered()
         client_id, token = client["client_id"], client["registration_access_token"]
         assert (await it.manage("GET", client_id, token)).status_code == 200
-        await nod.services.end_client(client_id, event=b"{}")
+        await nod.services.store.end_client(client_id, event=b"{}")
         for method in ("GET", "PUT", "DELETE"):
             assert (await it.manage(method, client_id, token, {})).status_code == 401
 

@@ -151,7 +151,7 @@ def test_what_is_never_used_is_swept_away(told: Told) -> None:
         event = system_act("Dynamic client registration expiry").event()
 
         async def end_client(client_id: str) -> bool:
-            return await services.end_client(client_id, event=event)
+            return await services.store.end_client(client_id, event=event)
 
         late = it.nod.now() + 60 + policy.CLOCK_SKEW_SECONDS
         assert await registrations.sweep_unused(late, end_client) == 1

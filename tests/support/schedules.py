@@ -34,6 +34,7 @@ from consent.store.consent_records import ConsentRecords
 from consent.store.consents import Consents
 from consent.store.directory import Directory
 from consent.store.grants import Grants
+from consent.store.notifications import Notifications
 from consent.store.opening import Store
 from consent.store.people import People
 from consent.store.people_lists import PeopleLists
@@ -372,6 +373,7 @@ def suspended_store(used: Settings) -> Store:
         redis=redis_,
         seal=SEAL,
         consents=Consents(redis_, used),
+        notifications=Notifications(redis_),
         consent_records=ConsentRecords(redis_, used.partitions),
         people=People(redis_),
         people_lists=PeopleLists(redis_, used.partitions),

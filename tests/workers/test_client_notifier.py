@@ -610,7 +610,7 @@ def test_what_no_worker_was_told_of_is_swept_up_and_called(
             await make_due(world.use, asked.consent_id)
             sweeping = asyncio.ensure_future(
                 sweep_forever(
-                    consents=world.use.store.consents,
+                    notifications=world.use.store.notifications,
                     directory=world.use.store.directory,
                     notifier=Nobody(),  # type: ignore[arg-type]  # all that is called is notify
                     client_notifier=world.worker(),

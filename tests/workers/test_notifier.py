@@ -8,9 +8,9 @@ import pytest
 from consent import policy
 from consent.lifecycle import Event
 from consent.push import Push
-from consent.store.consents import Attempt, Claim, Consents
 from consent.store.keys import Partition
 from consent.store.lane import StoreUnavailable
+from consent.store.notifications import Attempt, Claim, Notifications
 from tests.support.redis_server import RedisServer
 from tests.support.store import CLIENT, Person, StoreInUse, opened, run
 from workers import notifier as notifier_module
@@ -36,7 +36,7 @@ def delivered(_push: Push) -> Outcome:
     return Delivered("1")
 
 
-class Flaky(Consents):
+class Flaky(Notifications):
     """A store that is away for some calls."""
 
     claims_away = 0
@@ -66,11 +66,11 @@ async def _unknown(_client_id: str) -> bool:
 def notifier_of(
     use: StoreInUse,
     provider: Provider | None,
-    consents: Consents | None = None,
+    notifications: Notifications | None = None,
     is_known: Callable[[str], Awaitable[bool]] = _known,
 ) -> Notifier:
     return Notifier(
-        consents=consents or use.store.consents,
+        notifications=notifications or use.store.notifications,
         is_known=is_known,
         seal=use.store.seal,
         issuer="https://nod.example/",
@@ -205,10 +205,10 @@ def test_a_defect_costs_one_device_its_push_and_nobody_a_second(
 def test_what_cannot_be_claimed_now_stays_owed(redis_server: RedisServer) -> None:
     async def test() -> None:
         async with opened(redis_server.url) as use:
-            consents = Flaky(use.store.redis, use.settings)
-            consents.claims_away = 1
+            notifications = Flaky(use.store.redis)
+            notifications.claims_away = 1
             consent_id, provider = await (await use.person()).ask(), Provider(delivered)
-            notifier = notifier_of(use, provider, consents)
+            notifier = notifier_of(use, provider, notifications)
             await notify(notifier, consent_id)
             assert provider.pushes == []
             await notify(notifier, consent_id)
@@ -222,10 +222,10 @@ def test_a_report_is_made_when_the_store_is_back(redis_server: RedisServer) -> N
 
     async def test() -> None:
         async with opened(redis_server.url) as use:
-            consents = Flaky(use.store.redis, use.settings)
-            consents.reports_away = 2
+            notifications = Flaky(use.store.redis)
+            notifications.reports_away = 2
             consent_id, provider = await (await use.person()).ask(), Provider(delivered)
-            await notify(notifier_of(use, provider, consents), consent_id)
+            await notify(notifier_of(use, provider, notifications), consent_id)
             assert await outcomes(use, consent_id) == ["delivered"]
             assert len(provider.pushes) == 1
 
@@ -248,7 +248,7 @@ def test_a_retry_waits_our_schedule_or_the_advice_whichever_is_longer(
 ) -> None:
     waits: list[int] = []
 
-    class Recording(Consents):
+    class Recording(Notifications):
         async def claim(self, consent_id: str) -> Claim | None:
             claim = await super().claim(consent_id)
             assert claim is not None
@@ -262,7 +262,7 @@ def test_a_retry_waits_our_schedule_or_the_advice_whichever_is_longer(
         async with opened(redis_server.url) as use:
             consent_id = await (await use.person()).ask()
             provider = Provider(lambda _push: RetryAfter(advised, "busy"))
-            recording = Recording(use.store.redis, use.settings)
+            recording = Recording(use.store.redis)
             await notify(notifier_of(use, provider, recording), consent_id)
 
     run(test)

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Iterable
 import pytest
 
 from consent.lifecycle import Event
-from consent.store.consents import Consents, Due
 from consent.store.directory import Directory
 from consent.store.keys import Partition
 from consent.store.lane import StoreUnavailable
+from consent.store.notifications import Due, Notifications
 from tests.support.callbacks import ask, make_due
 from tests.support.redis_server import RedisServer
 from tests.support.store import StoreInUse, opened, run
@@ -28,7 +28,7 @@ class Recorder:
         self.notified += consent_ids
 
 
-class HalfAway(Consents):
+class HalfAway(Notifications):
     """A store one of whose partitions is on a server that is away."""
 
     away = ""
@@ -54,14 +54,14 @@ async def _make_due(use: StoreInUse, consent_id: str) -> None:
 @contextlib.asynccontextmanager
 async def sweeping(
     use: StoreInUse,
-    consents: Consents,
+    notifications: Notifications,
     directory: Directory,
     to: Recorder,
     calls_to: Recorder | None = None,
 ) -> AsyncIterator[asyncio.Task[None]]:
     task = asyncio.ensure_future(
         sweep_forever(
-            consents=consents,
+            notifications=notifications,
             directory=directory,
             notifier=to,  # type: ignore[arg-type]  # all that is called is notify
             client_notifier=calls_to or Recorder(),  # type: ignore[arg-type]  # the same
@@ -86,7 +86,7 @@ def test_what_is_overdue_is_found_and_a_sign_of_life_given(redis_server: RedisSe
             for consent_id in (overdue, answered):
                 await _make_due(use, consent_id)
             await person.answer(answered, Event.DENY)
-            async with sweeping(use, use.store.consents, use.store.directory, recorder):
+            async with sweeping(use, use.store.notifications, use.store.directory, recorder):
                 await until(lambda: overdue in recorder.notified)
             assert answered not in recorder.notified
             assert not_yet not in recorder.notified
@@ -106,7 +106,7 @@ def test_a_call_that_is_owed_is_found_like_a_notification(redis_server: RedisSer
                 await person.answer(asked.consent_id, Event.DENY)
             await use.store.calls.claim(not_yet.consent_id)  # leased
             await make_due(use, owed.consent_id)
-            async with sweeping(use, use.store.consents, use.store.directory, to, calls_to):
+            async with sweeping(use, use.store.notifications, use.store.directory, to, calls_to):
                 await until(lambda: owed.consent_id in calls_to.notified)
             assert not_yet.consent_id not in calls_to.notified
             assert owed.consent_id not in to.notified
@@ -117,18 +117,18 @@ def test_a_call_that_is_owed_is_found_like_a_notification(redis_server: RedisSer
 def test_a_partition_that_is_away_costs_the_others_nothing(redis_server: RedisServer) -> None:
     async def test() -> None:
         async with opened(redis_server.url) as use:
-            recorder, consents = Recorder(), HalfAway(use.store.redis, use.settings)
+            recorder, notifications = Recorder(), HalfAway(use.store.redis)
             hit, spared = await use.person(), await use.person()
             while hit.person_id[:3] == spared.person_id[:3]:
                 spared = await use.person()
             owed = [await hit.ask(), await spared.ask()]
             for consent_id in owed:
                 await _make_due(use, consent_id)
-            consents.away = hit.person_id
-            async with sweeping(use, consents, Away(use.store.redis), recorder):
+            notifications.away = hit.person_id
+            async with sweeping(use, notifications, Away(use.store.redis), recorder):
                 await until(lambda: owed[1] in recorder.notified)
                 assert owed[0] not in recorder.notified
-                consents.away = "fff"
+                notifications.away = "fff"
                 await until(lambda: owed[0] in recorder.notified)
 
     run(test)
@@ -139,9 +139,9 @@ def test_a_defect_ends_the_sweeping(redis_server: RedisServer) -> None:
 
     async def test() -> None:
         async with opened(redis_server.url) as use:
-            consents = HalfAway(use.store.redis, use.settings)
-            consents.defect = True
-            async with sweeping(use, consents, use.store.directory, Recorder()) as task:
+            notifications = HalfAway(use.store.redis)
+            notifications.defect = True
+            async with sweeping(use, notifications, use.store.directory, Recorder()) as task:
                 with pytest.raises(AssertionError, match="a defect"):
                     await asyncio.wait_for(task, 10)
 

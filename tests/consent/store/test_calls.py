@@ -98,9 +98,9 @@ def test_a_call_is_due_a_moment_after_the_answer(redis_server: RedisServer) -> N
         await person.answer(asked.consent_id, Event.APPROVE)
         due_at = float(await use.store.redis.execute("ZSCORE", partition.calls, asked.consent_id))
         assert 0 <= due_at - before - policy.SWEEP_AFTER_MS < 1_000
-        assert asked.consent_id not in (await use.store.consents.due(partition, 1_000)).calls
+        assert asked.consent_id not in (await use.store.notifications.due(partition, 1_000)).calls
         await make_due(use, asked.consent_id)
-        due = await use.store.consents.due(partition, 1_000)
+        due = await use.store.notifications.due(partition, 1_000)
         assert asked.consent_id in due.calls
         assert asked.consent_id not in due.pushes
 
@@ -116,7 +116,7 @@ def test_no_more_is_due_at_once_than_was_asked_for(redis_server: RedisServer) ->
         for number, each in enumerate(asked):
             await person.answer(each.consent_id, Event.DENY)
             await use.store.redis.execute("ZADD", partition.calls, -number, each.consent_id)
-        due = await use.store.consents.due(partition, 2)
+        due = await use.store.notifications.due(partition, 2)
         assert due.calls == [asked[2].consent_id, asked[1].consent_id]
 
     in_use(redis_server, test)
@@ -448,7 +448,7 @@ def test_a_consent_that_can_be_answered_no_more_owes_its_call_at_once(
     async def test(use: StoreInUse, person: Person) -> None:
         asked = await ask(use, person, "push")
         await remove_device(person)
-        due = await use.store.consents.due(Partition.of(asked.consent_id), 1_000)
+        due = await use.store.notifications.due(Partition.of(asked.consent_id), 1_000)
         assert asked.consent_id in due.calls
         assert (await claimed(use, asked)).state == "unreachable"
 

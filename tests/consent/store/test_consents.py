@@ -10,8 +10,9 @@ from consent.identifiers import consent_id_of, new_auth_req_id
 from consent.lifecycle import Event
 from consent.store import keys
 from consent.store.connections import LISTENING
-from consent.store.consents import Attempt, Refused, Terms
+from consent.store.consents import Refused, Terms
 from consent.store.keys import Partition
+from consent.store.notifications import Attempt
 from tests.support.redis_server import RedisServer
 from tests.support.store import CLIENT, Person, StoreInUse, opened, run
 from tests.support.waiting import until
@@ -24,7 +25,7 @@ def test_a_request_is_accepted_with_what_it_owes(redis_server: RedisServer) -> N
         async with opened(redis_server.url) as use:
             person = await use.person()
             consent_id = await person.ask()
-            claim = await use.store.consents.claim(consent_id)
+            claim = await use.store.notifications.claim(consent_id)
 
         assert claim is not None
         assert [device for device, _ in claim.addresses] == person.devices
@@ -279,7 +280,7 @@ def test_a_notification_is_leased_to_one_worker(redis_server: RedisServer) -> No
         async with opened(redis_server.url) as use:
             consent_id = await (await use.person()).ask()
             claims = await asyncio.gather(
-                *[use.store.consents.claim(consent_id) for _ in range(16)]
+                *[use.store.notifications.claim(consent_id) for _ in range(16)]
             )
 
         assert len([claim for claim in claims if claim]) == 1
@@ -298,10 +299,10 @@ def test_a_consent_nobody_can_be_told_of_ends_at_once(redis_server: RedisServer)
         async with opened(redis_server.url) as use:
             person = await use.person(devices=2)
             consent_id = await person.ask()
-            claim = await use.store.consents.claim(consent_id)
+            claim = await use.store.notifications.claim(consent_id)
             assert claim is not None
             attempts = [_attempt("unregistered", *known) for known in claim.addresses]
-            verdict = await use.store.consents.report(claim, attempts, 2_000)
+            verdict = await use.store.notifications.report(claim, attempts, 2_000)
             poll = await use.store.consents.poll(consent_id, CLIENT)
             next_request = await person.ask()
 
@@ -317,13 +318,13 @@ def test_only_the_device_that_was_not_told_is_owed_again(redis_server: RedisServ
         async with opened(redis_server.url) as use:
             person = await use.person(devices=2)
             consent_id = await person.ask()
-            claim = await use.store.consents.claim(consent_id)
+            claim = await use.store.notifications.claim(consent_id)
             assert claim is not None
             (told, failed) = claim.addresses
             attempts = [_attempt("delivered", *told), _attempt("retry", *failed)]
-            verdict = await use.store.consents.report(claim, attempts, 1)
+            verdict = await use.store.notifications.report(claim, attempts, 1)
             await asyncio.sleep(0.01)
-            again = await use.store.consents.claim(consent_id)
+            again = await use.store.notifications.claim(consent_id)
 
         assert verdict == "retrying"
         assert again is not None
@@ -337,7 +338,7 @@ def test_a_consent_a_phone_has_fetched_is_not_given_up(redis_server: RedisServer
         async with opened(redis_server.url) as use:
             person = await use.person()
             consent_id = await person.ask()
-            claim = await use.store.consents.claim(consent_id)
+            claim = await use.store.notifications.claim(consent_id)
             assert claim is not None
             await use.store.consents.fetch(
                 consent_id=consent_id,
@@ -346,7 +347,7 @@ def test_a_consent_a_phone_has_fetched_is_not_given_up(redis_server: RedisServer
                 thumbprint="t" * 43,
                 proof="proof" + consent_id,
             )
-            verdict = await use.store.consents.report(
+            verdict = await use.store.notifications.report(
                 claim, [_attempt("rejected", *claim.addresses[0])], 2_000
             )
             answered = await person.answer(consent_id, Event.APPROVE)
@@ -832,10 +833,10 @@ def test_an_end_is_told_to_who_holds_a_poll_and_owed_to_who_is_called(
         assert await person.answer(consent_id, Event.DENY) == expected
 
     async def reach_nobody(use: StoreInUse, _person: Person, consent_id: str) -> None:
-        claim = await use.store.consents.claim(consent_id)
+        claim = await use.store.notifications.claim(consent_id)
         assert claim is not None
         dead = [_attempt("unregistered", *known) for known in claim.addresses]
-        assert await use.store.consents.report(claim, dead, 2_000) == "unreachable"
+        assert await use.store.notifications.report(claim, dead, 2_000) == "unreachable"
 
     async def lose_the_last_device(use: StoreInUse, person: Person, _consent_id: str) -> None:
         assert await use.store.people.remove_device(person.person_id, person.devices[0])
@@ -887,7 +888,7 @@ def test_what_ended_by_itself_is_due_at_once(redis_server: RedisServer) -> None:
             await answered.answer(told, Event.DENY)
             await use.store.people.remove_device(lost.person_id, lost.devices[0])
 
-            assert told not in (await use.store.consents.due(Partition.of(told), 10_000)).calls
-            assert ended in (await use.store.consents.due(Partition.of(ended), 10_000)).calls
+            assert told not in (await use.store.notifications.due(Partition.of(told), 10_000)).calls
+            assert ended in (await use.store.notifications.due(Partition.of(ended), 10_000)).calls
 
     run(test)

@@ -219,7 +219,7 @@ def test_one_device_of_two_leaves_and_what_is_asked_stays(redis_server: RedisSer
             person = await use.person(devices=2)
             consent_id = await person.ask()
             await use.store.people.remove_device(person.person_id, person.devices[0])
-            claim = await use.store.consents.claim(consent_id)
+            claim = await use.store.notifications.claim(consent_id)
             assert claim is not None
             assert [device for device, _ in claim.addresses] == person.devices[1:]
 
