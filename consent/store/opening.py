@@ -67,8 +67,20 @@ async def open_store(settings: Settings) -> Store:
         raise SettingsError("NOD_REDIS_URL: is needed; scripts/run sets it up")
     seal = Seal(secret_key(settings))
     redis = await _patiently(lambda: open_redis(settings.redis_url))
+    store = store_over(redis, seal, settings)
+    # A person's partition follows from their id and this number: it can never change.
+    wanted = str(settings.partitions)
+    fixed = await _patiently(lambda: store.directory.fix("partitions", wanted))
+    if fixed != wanted:
+        await store.aclose()
+        raise SettingsError(f"NOD_PARTITIONS: was {fixed} at the first start and stays so")
+    return store
+
+
+def store_over(redis: Redis, seal: Seal, settings: Settings) -> Store:
+    """Every part of the store, over one way to Redis."""
     directory = Directory(redis)
-    store = Store(
+    return Store(
         redis=redis,
         seal=seal,
         consents=Consents(redis, settings),
@@ -83,13 +95,6 @@ async def open_store(settings: Settings) -> Store:
         audit=Audit(redis, settings.partitions),
         registrations=Registrations(redis, directory),
     )
-    # A person's partition follows from their id and this number: it can never change.
-    wanted = str(settings.partitions)
-    fixed = await _patiently(lambda: store.directory.fix("partitions", wanted))
-    if fixed != wanted:
-        await store.aclose()
-        raise SettingsError(f"NOD_PARTITIONS: was {fixed} at the first start and stays so")
-    return store
 
 
 async def _patiently(attempt: Callable[[], Awaitable[T]]) -> T:

@@ -3,7 +3,7 @@
 import asyncio
 import datetime as dt
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -45,14 +45,17 @@ class Operator:
 
 
 @pytest.fixture
-def operator(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Operator:
+def operator(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Operator]:
+    """Nothing of it stays, for the next in this database may have another number of partitions."""
     url = redis_server.database(11)
     with Redis.from_url(url) as redis:
         redis.flushdb()
     monkeypatch.setenv("NOD_REDIS_URL", url)
     monkeypatch.setenv("NOD_SECRET_KEY", SECRET_KEY)
     monkeypatch.setenv("NOD_PARTITIONS", "4")
-    return Operator(url)
+    yield Operator(url)
+    with Redis.from_url(url) as redis:
+        redis.flushdb()
 
 
 async def happened(use: Audited) -> None:

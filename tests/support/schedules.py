@@ -27,19 +27,8 @@ from fakeredis._core._database import Item
 from fakeredis.model import Hash, StreamEntryKey, XStream, ZSet
 
 from consent.settings import Settings
-from consent.store.audit import Audit
-from consent.store.calls import Calls
 from consent.store.connections import Redis
-from consent.store.consent_records import ConsentRecords
-from consent.store.consents import Consents
-from consent.store.directory import Directory
-from consent.store.grants import Grants
-from consent.store.notifications import Notifications
-from consent.store.opening import Store
-from consent.store.people import People
-from consent.store.people_lists import PeopleLists
-from consent.store.registrations import Registrations
-from consent.store.replays import Replays
+from consent.store.opening import Store, store_over
 from consent.store.scripts import SHA1, SOURCES
 from tests.support.domain import NOW, SEAL
 from tests.support.store import Person, StoreInUse, settings
@@ -367,23 +356,7 @@ _SCRIPTS: dict[Any, str] = {sha1: name for name, sha1 in SHA1.items()}
 
 
 def suspended_store(used: Settings) -> Store:
-    redis_ = _Suspended()
-    directory = Directory(redis_)
-    return Store(
-        redis=redis_,
-        seal=SEAL,
-        consents=Consents(redis_, used),
-        notifications=Notifications(redis_),
-        consent_records=ConsentRecords(redis_, used.partitions),
-        people=People(redis_),
-        people_lists=PeopleLists(redis_, used.partitions),
-        directory=directory,
-        grants=Grants(redis_),
-        replays=Replays(redis_),
-        calls=Calls(redis_),
-        audit=Audit(redis_, used.partitions),
-        registrations=Registrations(redis_, directory),
-    )
+    return store_over(_Suspended(), SEAL, used)
 
 
 def finish(work: Coroutine[Any, Any, Any], execute: Callable[[Command], Reply]) -> Any:  # noqa: ANN401
