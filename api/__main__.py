@@ -15,6 +15,7 @@ import uvicorn
 import uvloop
 
 from api.app import create_app
+from api.event_stream import EventStreams
 from api.long_polls import LongPolls
 from api.management.routes import LARGER_BODIES
 from api.protocol import limited_protocol
@@ -53,7 +54,7 @@ async def serve(settings: Settings) -> None:
         )
         spare_the_collector()
         structlog.get_logger().info("serving", issuer=settings.issuer)
-        await _Server(config, services.long_polls).serve()
+        await _Server(config, services.long_polls, services.event_streams).serve()
     finally:
         await services.aclose()
 
@@ -61,9 +62,9 @@ async def serve(settings: Settings) -> None:
 class _Server(uvicorn.Server):
     """A server that lets go of what it holds before it waits for what is in work (U7)."""
 
-    def __init__(self, config: uvicorn.Config, long_polls: LongPolls) -> None:
+    def __init__(self, config: uvicorn.Config, *held: LongPolls | EventStreams) -> None:
         super().__init__(config)
-        self._long_polls = long_polls
+        self._held = held
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -74,7 +75,8 @@ class _Server(uvicorn.Server):
         yield
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._long_polls.end()
+        for held in self._held:
+            held.end()
         await super().shutdown(sockets)
 
 

@@ -4,20 +4,24 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.authenticator.enrollment import EnrollmentPage
+from api.authenticator.served import Authenticator
 from api.backchannel_authentication import BackchannelAuthentication
 from api.device_api import DeviceApi
 from api.edge import Admission, Endpoint, Handler, Shape
 from api.introspection import Introspection
+from api.mailbox import Mailbox
 from api.management.routes import management_routes
 from api.openapi.served import Description
 from api.public import Public
+from api.receipts import ReceiptEndpoint
 from api.registration import RegistrationEndpoint
 from api.revocation import Revocation
 from api.rich_consents import RichConsents
 from api.services import Services
 from api.token import TokenEndpoint
 from api.userinfo import UserInfo
-from consent.errors import device_body, oauth_body
+from consent.errors import device_body, management_body, oauth_body
 
 
 def create_app(services: Services) -> ASGIApp:
@@ -35,6 +39,8 @@ def create_app(services: Services) -> ASGIApp:
     userinfo = UserInfo(services)
     description = Description(services)
     registration = RegistrationEndpoint(services)
+    authenticator = Authenticator(services)
+    enrollment = EnrollmentPage(services)
     routes: list[BaseRoute] = [
         route("/oauth/token", "token", oauth_body, POST=token.exchange),
         route("/bc-authorize", "bc-authorize", oauth_body, POST=backchannel.start),
@@ -43,6 +49,7 @@ def create_app(services: Services) -> ASGIApp:
         route(
             "/oauth/introspect", "introspect", oauth_body, POST=Introspection(services).introspect
         ),
+        route("/oauth/receipt", "receipt", oauth_body, POST=ReceiptEndpoint(services).issue),
         route("/openapi.json", "openapi", oauth_body, GET=description.document),
         route("/docs", "docs", oauth_body, GET=description.page),
         route("/oidc/register", "register", oauth_body, POST=registration.register),
@@ -57,6 +64,7 @@ def create_app(services: Services) -> ASGIApp:
         route("/userinfo", "userinfo", oauth_body, GET=userinfo.claims, POST=userinfo.claims),
         route("/rich-consents/{consent_id}", "rich-consent", device_body, GET=consents.fetch),
         route("/rich-consents", "rich-consents", device_body, GET=consents.pending),
+        route("/rich-consents/events", "rich-consents-events", device_body, GET=consents.events),
         route(
             "/appliance-mfa/api/resolve-transaction",
             "resolve-transaction",
@@ -64,6 +72,7 @@ def create_app(services: Services) -> ASGIApp:
             POST=device.resolve,
         ),
         route("/appliance-mfa/api/enroll", "enroll", device_body, POST=device.enroll),
+        route("/appliance-mfa/api/mailbox", "mailbox", device_body, POST=Mailbox(services).open),
         route(
             "/appliance-mfa/api/device-accounts/{device_id}",
             "device-accounts",
@@ -71,6 +80,23 @@ def create_app(services: Services) -> ASGIApp:
             PATCH=device.change,
             DELETE=device.leave,
         ),
+        route(
+            "/authenticator",
+            "authenticator",
+            oauth_body,
+            GET=authenticator.page,
+            HEAD=authenticator.page,
+        ),
+        route("/authenticator/config.json", "authenticator", oauth_body, GET=authenticator.config),
+        route(
+            "/authenticator/{file}",
+            "authenticator",
+            oauth_body,
+            GET=authenticator.file,
+            HEAD=authenticator.file,
+        ),
+        route("/mfa/enrollment", "enrollment", management_body, GET=enrollment.show),
+        route("/mfa/enrollment/status", "enrollment", device_body, GET=enrollment.status),
         route("/.well-known/openid-configuration", "metadata", oauth_body, GET=public.metadata),
         route(
             "/.well-known/oauth-authorization-server", "metadata", oauth_body, GET=public.metadata

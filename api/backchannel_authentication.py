@@ -4,26 +4,24 @@ import msgspec
 
 from api.client_authentication import authenticate
 from api.edge import Call, Reply, json_reply
+from api.refused_start import refusal
 from api.sender_constraint import confirmation
 from api.services import Services
-from consent import forms, hint_tokens, policy, request_object, third_party
+from consent import forms, hint_tokens, number_matching, request_object, third_party
 from consent.authentication_request import (
     AuthenticationRequest,
     authentication_request,
     check_client_may_start_ciba,
     requested_audience,
+    requested_expiry,
 )
 from consent.callback import Callback, sealed
+from consent.channels import PUSH, Means, channels
 from consent.client import CIBA_GRANT, Client
 from consent.errors import (
-    AccessForbidden,
     CibaNotAllowed,
     InvalidBindingMessage,
     InvalidRequest,
-    InvalidUserCode,
-    MissingUserCode,
-    OAuthError,
-    TooManyRequests,
     UnknownUserId,
 )
 from consent.identifiers import consent_id_of, new_auth_req_id, person_id_of
@@ -32,8 +30,8 @@ from consent.login_hint import LoginHint, login_hint
 from consent.outbound.client import OutboundFailed
 from consent.settings import Settings
 from consent.store import keys
-from consent.store.consents import PLAIN, Refused, Terms
-from consent.tenant import Connection
+from consent.store.consents import PLAIN, Terms
+from consent.tenant import Connection, Tenant
 
 PATH = "bc-authorize"
 
@@ -58,7 +56,15 @@ class BackchannelAuthentication:
         bound_to = await confirmation(services, call, client, (PATH,)) if pushed else ""
         audience = requested_audience(parameters)
         resource_server = await services.resource_server(audience) if audience else None
-        asked = authentication_request(parameters, client, resource_server, settings)
+        tenant = await services.tenant()
+        matching_number = (
+            number_matching.new_matching_number()
+            if number_matching.needs_number(client, tenant, parameters.get("acr_values", ""))
+            else ""
+        )
+        asked = authentication_request(
+            parameters, client, resource_server, settings, matching_number=matching_number
+        )
         # Who it is for is looked up last; that they are there is for the accepting step to say.
         if "login_hint" in parameters:
             hint = login_hint(parameters["login_hint"], issuer=settings.issuer)
@@ -70,8 +76,7 @@ class BackchannelAuthentication:
         person_id = person_id_of(user_id, settings.partitions)
         auth_req_id = new_auth_req_id(person_id)
         consent_id = consent_id_of(auth_req_id)
-        if not await services.push_enabled():
-            raise _no_channel()
+        usable = await self._channels(parameters, client, tenant)
         refused = await services.consents.accept(
             consent_id=consent_id,
             client_id=client.client_id,
@@ -85,16 +90,34 @@ class BackchannelAuthentication:
                 auth_req_id,
                 bound_to=bound_to,
                 connections=connections,
+                usable=usable,
             ),
         )
         if refused is not None:
-            raise _refusal(refused, settings, services.clock())
+            raise refusal(refused, client, settings, services.clock())
         services.doorbell.ring(consent_id)
         call.facts["consent"] = consent_id
         body: dict[str, object] = {"auth_req_id": auth_req_id, "expires_in": request.expires_in}
         if not pushed:
             body["interval"] = settings.poll_interval_seconds
+        if matching_number:
+            body["matching_number"] = matching_number
         return json_reply(body)
+
+    async def _channels(
+        self, parameters: dict[str, str], client: Client, tenant: Tenant
+    ) -> tuple[Means, ...]:
+        """By what the request may travel. Raises InvalidRequest when by nothing."""
+        push = await self._services.push_enabled()
+        if push and client.async_approval_notification_channels is None:  # as most are
+            return PUSH
+        mail: Means = "mailbox" if tenant.mailbox_approval else "email"
+        return channels(
+            client,
+            requested_expiry(parameters, client),
+            push=push,
+            email=mail if self._services.settings.smtp_url else None,
+        )
 
     async def _signed(self, form: dict[str, str], client: Client) -> dict[str, str]:
         """The parameters of a request object, used up by this (A060-A082)."""
@@ -170,10 +193,16 @@ class BackchannelAuthentication:
         *,
         bound_to: str,
         connections: tuple[str, ...] | None,
+        usable: tuple[Means, ...],
     ) -> Terms:
         """How this request is to end, where that is not by plain polls."""
         mode = client.backchannel_token_delivery_mode
-        uses_more = client.backchannel_user_code_parameter or request.refreshable
+        uses_more = (
+            client.backchannel_user_code_parameter
+            or request.refreshable
+            or request.matching_number
+            or usable is not PUSH
+        )
         if mode == "poll" and connections is None and not uses_more:
             return PLAIN
         return Terms(
@@ -185,6 +214,8 @@ class BackchannelAuthentication:
             else (),
             confirmation=bound_to,
             connections=connections,
+            channels=() if usable is PUSH else usable,
+            capability=number_matching.CAPABILITY if request.matching_number else "",
         )
 
     def _callback(self, parameters: dict[str, str], client: Client, auth_req_id: str) -> bytes:
@@ -232,63 +263,3 @@ def _parameters(call: Call) -> dict[str, str]:
         ):
             raise InvalidBindingMessage(f"binding_message {cause.reason}") from None
         raise
-
-
-def _refusal(refused: Refused, settings: Settings, now: float) -> OAuthError:
-    match refused.why:
-        case "unknown_user":
-            return UnknownUserId("User ID is malformed or unknown")
-        case "blocked":
-            return AccessForbidden("The user is blocked")
-        case "no_device":
-            return _no_channel()
-        case "missing_user_code":
-            return MissingUserCode("The user_code of the end-user is needed")
-        case "invalid_user_code":
-            return InvalidUserCode("The user_code is wrong")
-        case "user_code_locked":
-            return _too_many(
-                "Too many wrong user codes", policy.USER_CODE_FAILURES_MAX, refused.wait_ms, now
-            )
-        case "too_many_recent":
-            return _too_many(
-                "Too many requests to this user",
-                settings.person_requests_per_minute_max,
-                refused.wait_ms,
-                now,
-            )
-        case "too_many_open":
-            return _too_many(
-                "Too many unanswered requests to this user",
-                settings.person_open_requests_max,
-                refused.wait_ms,
-                now,
-            )
-        case "tenant_full":
-            return _too_many(
-                "Too many unanswered requests",
-                settings.tenant_open_requests_max,
-                refused.wait_ms,
-                now,
-            )
-    raise AssertionError(f"accept.lua replied {refused.why}")
-
-
-def _no_channel() -> InvalidRequest:
-    return InvalidRequest(
-        "No eligible notification channels were found. "
-        "guardian-push: User does not have push notifications set up"
-    )
-
-
-def _too_many(description: str, limit: int, wait_ms: int, now: float) -> TooManyRequests:
-    wait_seconds = -(-wait_ms // 1_000)
-    return TooManyRequests(
-        description,
-        headers=(
-            ("Retry-After", str(wait_seconds)),
-            ("x-ratelimit-limit", str(limit)),
-            ("x-ratelimit-remaining", "0"),
-            ("x-ratelimit-reset", str(int(now) + wait_seconds)),
-        ),
-    )

@@ -63,7 +63,7 @@ def _fixed(refusal: Refusal) -> Reply:
 
 
 # Most polls hear this; it is written once.
-_PENDING = _fixed(AuthorizationPending("The end-user authorization is pending"))
+PENDING = _fixed(AuthorizationPending("The end-user authorization is pending"))
 
 
 class CibaGrant:
@@ -101,7 +101,7 @@ class CibaGrant:
                 consent_id, client.client_id, bound_to, client_since=client.since
             )
         if polled.outcome == "pending":
-            return _PENDING
+            return PENDING
         call.facts["consent"] = consent_id
         if polled.outcome == "granted":
             return await self._granted(consent_id, polled, bound_to)
@@ -176,16 +176,20 @@ class CibaGrant:
 
 
 def _refusal(polled: Polled, client: Client) -> OAuthError:
-    ruled = rules(client)
     if polled.outcome == "slow_down":
-        if ruled.slow_down_status == SlowDownAuth0.status:
+        if rules(client).slow_down_status == SlowDownAuth0.status:
             return SlowDownAuth0(polled.interval_seconds)
         # Decision: the standard's 400 (CIBA 11), with the wait that ends it.
         return SlowDown(
             "The client polls faster than its interval",
             headers=(("Retry-After", str(polled.interval_seconds)),),
         )
-    refusal = _REFUSALS[polled.outcome]
-    if ruled.expired_is_access_denied and isinstance(refusal, AccessDenied | ExpiredToken):
+    return refusal(polled.outcome, client)
+
+
+def refusal(outcome: str, client: Client) -> OAuthError:
+    """Why a request that has ended, or is none of this client's, leads to nothing."""
+    known = _REFUSALS[outcome]
+    if rules(client).expired_is_access_denied and isinstance(known, AccessDenied | ExpiredToken):
         return AccessDenied(_DENIED_OR_EXPIRED)
-    return type(refusal)(refusal.description)
+    return type(known)(known.description)

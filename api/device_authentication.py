@@ -11,7 +11,12 @@ from consent import device_proof
 from consent.device import Device
 from consent.device_key import DeviceKey, device_key
 from consent.errors import DeviceError, InvalidRequest
-from consent.identifiers import digest, is_ticket, person_of_device
+from consent.identifiers import (
+    digest,
+    is_ticket,
+    person_of_device,
+    person_of_mailbox_device,
+)
 from consent.transaction import Transaction, transaction
 
 _TICKET = re.compile(r'Ticket id="([A-Za-z0-9_-]{1,64})"').fullmatch
@@ -51,14 +56,22 @@ def bearer_of(call: Call, scheme: str = "Bearer") -> str:
     return token
 
 
-def transaction_of(services: Services, call: Call, scheme: str) -> tuple[str, Transaction]:
-    """The verified transaction token of a request, as text and as what it says."""
+async def transaction_of(services: Services, call: Call, scheme: str) -> tuple[str, Transaction]:
+    """The verified transaction token of a request, as text and what it says. Raises DeviceError."""
     token = bearer_of(call, scheme)
     opened = transaction(
         token, seal=services.seal, issuer=services.settings.issuer, now=services.clock()
     )
     call.facts["consent"] = opened.consent_id
+    if person_of_mailbox_device(opened.device_id) is not None:
+        await check_mailbox_allowed(services)
     return token, opened
+
+
+async def check_mailbox_allowed(services: Services) -> None:
+    """Asked at every step, for a tenant may change its mind. Raises DeviceError."""
+    if not (await services.tenant()).mailbox_approval:
+        raise DeviceError(403, "mailbox_not_allowed", "A mailbox cannot answer here")
 
 
 def proof_of(services: Services, call: Call, access_token: str, path: str) -> device_proof.Proof:
@@ -115,10 +128,20 @@ async def known_device(services: Services, device_id: str) -> KnownDevice | None
     if person_id is None:
         return None
     stored = await services.people.device(person_id, device_id)
-    if stored is None:
-        return None
-    device = msgspec.json.decode(stored[1], type=Device)
-    return KnownDevice(person_id, device, device_key(device.public_key), stored[1])
+    return _as_known(person_id, stored[1]) if stored else None
+
+
+async def answering_device(services: Services, asked: Transaction) -> KnownDevice | None:
+    """What a transaction token is for: an enrolled device, or what was opened from a mail."""
+    if person_of_mailbox_device(asked.device_id) is None:
+        return await known_device(services, asked.device_id)
+    record = await services.mailboxes.device(asked.consent_id, asked.device_id)
+    return _as_known(asked.person_id, record) if record else None
+
+
+def _as_known(person_id: str, record: bytes) -> KnownDevice:
+    device = msgspec.json.decode(record, type=Device)
+    return KnownDevice(person_id, device, device_key(device.public_key), record)
 
 
 def json_body(call: Call) -> dict[str, object]:

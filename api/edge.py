@@ -6,18 +6,19 @@ returns a `Reply`, or raises a `Refusal`; anything else it raises is a `server_e
 a full log line inside.
 """
 
+import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import structlog
 from starlette.types import Receive, Scope, Send
 
 from api.metrics import REQUESTS
-from api.protocol import IS_CONNECTED
-from consent import forms
+from api.protocol import HANG_UP, IS_CONNECTED
+from consent import forms, policy
 from consent.errors import (
     InvalidRequest,
     MethodNotAllowed,
@@ -32,20 +33,37 @@ from consent.strict_json import MalformedJSON, loads_object
 log = structlog.get_logger()
 
 JSON_HEADERS = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"))
+_WITHOUT_CONTENT = {204, 304}  # nor do they say how long it is (RFC 9110 8.6)
 _FORM = "application/x-www-form-urlencoded"
 _JSON = "application/json"
 # What a waiting client hears is counted, not logged: it is most of the traffic.
 _NOT_LOGGED = {"authorization_pending", "slow_down", "health", "not_ready"}
 
 
+class Stream(Protocol):
+    """What goes on being answered: octets as they come, until it or the client ends it."""
+
+    def octets(self) -> AsyncIterator[bytes]: ...
+
+    def end(self) -> None:
+        """The client has left."""
+
+    def close(self) -> None:
+        """Called once, when nothing of it is sent any more."""
+
+
 class Reply(NamedTuple):
-    """A response: `body` is JSON bytes; `after` is called once it has left for the client."""
+    """
+    A response: `body` is JSON bytes, or a `stream` follows; `after` is called once it has left for
+    the client.
+    """
 
     status: int
     body: bytes = b""
     headers: tuple[tuple[bytes, bytes], ...] = JSON_HEADERS
     after: Callable[[], None] | None = None
     outcome: str = "ok"
+    stream: Stream | None = None
 
 
 def json_reply(value: object, status: int = 200) -> Reply:
@@ -173,13 +191,14 @@ class Endpoint:
             reply = await self._answered(call, receive)
         finally:
             self._admission.in_work -= 1
-        await send(
-            {
-                "type": "http.response.start",
-                "status": reply.status,
-                "headers": [*reply.headers, (b"content-length", b"%d" % len(reply.body))],
-            }
-        )
+        if reply.stream is not None:
+            self._record(call, reply, time.perf_counter() - started)
+            await _streamed(reply.stream, reply, call, receive, send)
+            return
+        headers = [*reply.headers]
+        if reply.status not in _WITHOUT_CONTENT:
+            headers.append((b"content-length", b"%d" % len(reply.body)))
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": reply.body})
         if reply.after is not None and call.is_connected():
             reply.after()
@@ -230,6 +249,27 @@ class Endpoint:
                 ms=round(seconds * 1_000, 1),
                 **call.facts,
             )
+
+
+async def _streamed(stream: Stream, reply: Reply, call: Call, receive: Receive, send: Send) -> None:
+    """Send as it comes. Whoever does not read is hung up on, and takes no memory for long."""
+    left = asyncio.ensure_future(receive())  # there is nothing more to receive but the end
+    left.add_done_callback(lambda _: stream.end())
+    try:
+        headers = [*reply.headers]
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        async for octets in stream.octets():
+            async with asyncio.timeout(policy.EVENT_STREAM_DRAIN_SECONDS):
+                await send({"type": "http.response.body", "body": octets, "more_body": True})
+        async with asyncio.timeout(policy.EVENT_STREAM_DRAIN_SECONDS):
+            await send({"type": "http.response.body", "body": b""})
+    except TimeoutError:
+        log.info("reader_too_slow", **call.facts)
+        call.scope[HANG_UP]()
+        await left
+    finally:
+        left.cancel()
+        stream.close()
 
 
 def _always() -> bool:

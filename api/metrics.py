@@ -24,6 +24,9 @@ REQUESTS = Counter(
 LONG_POLLS = Gauge(
     "nod_long_polls_held", "Polls this process holds until the decision", registry=REGISTRY
 )
+EVENT_STREAMS = Gauge(
+    "nod_event_streams_open", "Event streams to devices this process holds", registry=REGISTRY
+)
 
 _HISTOGRAMS = {
     "accepted_to_handed_over": "From acceptance to the first push a provider took",
@@ -68,6 +71,11 @@ class _Shared(Collector):
             if name.startswith("call:"):
                 calls.add_metric(name.split(":")[1:], count)
         yield calls
+        yield CounterMetricFamily(
+            "nod_not_me",
+            "Requests denied by a person who had not expected them",
+            value=self._stats.get("not_me", 0),
+        )
         for name, text in _HISTOGRAMS.items():
             yield self._histogram(name, text)
 

@@ -21,6 +21,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 # In the scope: whether the client is still there. uvicorn takes an answer to nobody in silence.
 IS_CONNECTED = "nod.is_connected"
+# In the scope: end the connection now, whatever has not been read of the answer.
+HANG_UP = "nod.hang_up"
 
 HEAD_OCTETS_MAX = 16_384  # request line and header fields
 HEADERS_MAX = 100
@@ -170,6 +172,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def _begin(self, cycle: httptools_impl.RequestResponseCycle, app: Any) -> None:  # noqa: ANN401
         cycle.transport = self._answer  # type: ignore[assignment]
         cycle.scope[IS_CONNECTED] = lambda: not cycle.disconnected  # type: ignore[literal-required]
+        cycle.scope[HANG_UP] = self.transport.abort  # type: ignore[literal-required]
         self._answer.begin()
         super()._start_asgi_task(cycle, app)
 

@@ -12,6 +12,7 @@ from cryptography import x509
 from api.client_keys import ClientKeys
 from api.credentials_exchange import Actions, entry_points
 from api.doorbell import Doorbell
+from api.event_stream import EventStreams
 from api.long_polls import LongPolls
 from api.rate_limit import RateLimit
 from consent import access
@@ -24,7 +25,14 @@ from consent.identifiers import digest
 from consent.outbound.address import checked_url
 from consent.outbound.client import GuardedClient
 from consent.outbound.key_sets import KeySets
-from consent.push_providers import FactorRecord, push_enabled
+from consent.push_providers import (
+    WEB_PUSH,
+    FactorRecord,
+    WebPushProvider,
+    push_enabled,
+    sealed,
+    unsealed,
+)
 from consent.seal import Seal
 from consent.settings import Settings, SettingsError, networks, ports
 from consent.signing_key import SigningKey
@@ -35,15 +43,25 @@ from consent.store.consents import Consents
 from consent.store.directory import Directory
 from consent.store.ending import ended
 from consent.store.grants import Grants
+from consent.store.mailboxes import Mailboxes
 from consent.store.opening import Store, open_store
+from consent.store.pending import PendingConsents
 from consent.store.people import People
 from consent.store.people_lists import PeopleLists
 from consent.store.replays import Replays
 from consent.store.signing_keys import SigningKeys
 from consent.tenant import TENANT_ID, USERS, Connection, Tenant, connection_id
+from consent.web_push import application_server_key, new_web_push_provider
 
 # Where clients authenticate: an assertion may be meant for these where X01 is lenient.
-_ASSERTED_AT = ("oauth/token", "token", "bc-authorize", "oauth/revoke", "oauth/introspect")
+_ASSERTED_AT = (
+    "oauth/token",
+    "token",
+    "bc-authorize",
+    "oauth/revoke",
+    "oauth/introspect",
+    "oauth/receipt",
+)
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -56,6 +74,7 @@ class Services:
     signing_keys: SigningKeys
     client_keys: ClientKeys
     long_polls: LongPolls
+    event_streams: EventStreams
     nonces: Nonces
     outbound: GuardedClient
     actions: Actions
@@ -80,6 +99,14 @@ class Services:
     @property
     def consents(self) -> Consents:
         return self.store.consents
+
+    @property
+    def pending(self) -> PendingConsents:
+        return self.store.pending
+
+    @property
+    def mailboxes(self) -> Mailboxes:
+        return self.store.mailboxes
 
     @property
     def consent_records(self) -> ConsentRecords:
@@ -115,6 +142,12 @@ class Services:
     async def push_enabled(self) -> bool:
         """Whether the factor push-notification is on; while it is off nobody is rung."""
         return push_enabled(await self.directory.read_whole(keys.FACTORS, FactorRecord))
+
+    async def vapid_public_key(self) -> str:
+        """What a browser subscribes with, so that its push service lets nobody else ring it."""
+        factors = await self.directory.read_whole(keys.FACTORS, FactorRecord)
+        provider = unsealed(WEB_PUSH, factors[WEB_PUSH], WebPushProvider, self.seal)
+        return application_server_key(provider)
 
     async def friendly_name(self) -> str:
         """The name of this installation as phones show it."""
@@ -175,9 +208,10 @@ async def open_services(
     signing_keys = SigningKeys(store.directory, store.seal)
     await signing_keys.signer("ES256", clock() * 1_000)  # a wrong secret key shows now
     if bootstrap:
-        await _bootstrap(store.directory, settings)
+        await _bootstrap(store.directory, store.seal, settings)
     outbound = GuardedClient.from_settings(settings)
     long_polls = LongPolls(store.redis, settings.long_polls_max)
+    event_streams = EventStreams(store.redis, settings.event_streams_max)
     loop = asyncio.get_running_loop()
     return Services(
         settings=settings,
@@ -187,6 +221,7 @@ async def open_services(
         signing_keys=signing_keys,
         client_keys=ClientKeys(KeySets(outbound, time.monotonic)),
         long_polls=long_polls,
+        event_streams=event_streams,
         nonces=Nonces(store.seal.nonce_key),
         outbound=outbound,
         actions=Actions.opened(settings, action_functions, clock),
@@ -198,6 +233,7 @@ async def open_services(
         listening=(
             loop.create_task(store.directory.listen()),
             loop.create_task(long_polls.listen()),
+            loop.create_task(event_streams.listen()),
         ),
     )
 
@@ -222,8 +258,8 @@ def _certificate_authorities(settings: Settings) -> tuple[x509.Certificate, ...]
         raise SettingsError("NOD_CLIENT_CERTIFICATE_CA_FILE: holds no PEM certificate") from None
 
 
-async def _bootstrap(directory: Directory, settings: Settings) -> None:
-    """The management API, and the client that may do all of it."""
+async def _bootstrap(directory: Directory, seal: Seal, settings: Settings) -> None:
+    """The management API, the client that may do all of it, and a key for Web Push."""
     api = access.management_api(settings.issuer)
     act = system_act("Set up at start")
     await directory.write(
@@ -232,6 +268,12 @@ async def _bootstrap(directory: Directory, settings: Settings) -> None:
     await directory.create(keys.TENANT, TENANT_ID, Tenant(), event=act.event())
     users = Connection(id=connection_id(USERS), name=USERS)
     await directory.create(keys.CONNECTIONS, users.id, users, event=act.event(connection=USERS))
+    await directory.create(
+        keys.FACTORS,
+        WEB_PUSH,
+        sealed(WEB_PUSH, new_web_push_provider(), seal),
+        event=act.event(provider=WEB_PUSH),
+    )
     if not settings.bootstrap_client_id:
         return
     stored = await directory.read(keys.CLIENTS, settings.bootstrap_client_id, Client)

@@ -6,12 +6,14 @@ Each rule is one function, named after its parameter; `authentication_request` l
 """
 
 import re
+from typing import Literal
 
 import msgspec
 
 from consent import access, policy
 from consent.access import ResourceServer
 from consent.authorization_details import authorization_details, request_context
+from consent.channels import expiry_seconds_max
 from consent.client import CIBA_GRANT, REFRESH_TOKEN_GRANT, Client, SigningAlgorithm
 from consent.errors import (
     CibaNotAllowed,
@@ -20,6 +22,7 @@ from consent.errors import (
     InvalidTarget,
     UnauthorizedClient,
 )
+from consent.number_matching import ACR as NUMBER_MATCHING_ACR
 from consent.profile import access_token_alg, may_start_ciba, run_time_violation
 from consent.settings import Settings
 
@@ -47,6 +50,8 @@ class AuthenticationRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defa
     access_token_alg: SigningAlgorithm = "ES256"  # noqa: S105 - the name of an algorithm
     id_token_alg: SigningAlgorithm = "ES256"  # noqa: S105 - the same
     refreshable: bool = False  # the tokens come with a refresh token
+    approved_by: Literal["key", "mailbox"] = "key"
+    matching_number: str = ""  # what the client shows and the person types, "10" to "99"
 
 
 def authentication_request(
@@ -54,6 +59,8 @@ def authentication_request(
     client: Client,
     resource_server: ResourceServer | None,
     settings: Settings,
+    *,
+    matching_number: str = "",
 ) -> AuthenticationRequest:
     """
     The request of an authenticated client, or the first rule it breaks; nobody is named in it
@@ -68,7 +75,7 @@ def authentication_request(
     requested_scope = scope(parameters)
     message = required_binding_message(parameters)
     audience = known_audience(parameters, resource_server, settings)
-    expires_in = requested_expiry(parameters, settings)
+    expires_in = requested_expiry(parameters, client)
     context = parameters.get("request_context")
     lifetime = resource_server.token_lifetime if resource_server else 0
     return AuthenticationRequest(
@@ -78,10 +85,10 @@ def authentication_request(
         scope=access.personal_scopes(requested_scope, resource_server),
         audience=audience,
         binding_message=binding_message(message, settings.binding_message_characters),
-        expires_in=expires_in,
+        expires_in=expires_in or settings.request_expiry_default_seconds,
         access_token_lifetime=lifetime or settings.access_token_lifetime_seconds,
         id_token_lifetime=client.jwt_configuration.lifetime_in_seconds,
-        acr=acr(parameters.get("acr_values", ""), settings.acr_values),
+        acr=acr(parameters.get("acr_values", ""), attainable_acr(settings, matching_number != "")),
         authorization_details=authorization_details(
             parameters["authorization_details"], client=client, resource_server=resource_server
         )
@@ -93,6 +100,7 @@ def authentication_request(
         else "ES256",
         id_token_alg=client.jwt_configuration.alg,
         refreshable=refreshable(requested_scope, client, resource_server),
+        matching_number=matching_number,
     )
 
 
@@ -173,16 +181,27 @@ def known_audience(
     return audience
 
 
-def requested_expiry(parameters: dict[str, str], settings: Settings) -> int:
-    """A042, auth0-wire 1.1: seconds, 1 to 300; `request_expiry` is its deprecated twin."""
+def requested_expiry(parameters: dict[str, str], client: Client) -> int | None:
+    """
+    A042, auth0-wire 1.1, 1.5: seconds, 1 to 300, or to 259 200 for a client whose requests may
+    travel by e-mail; None when it is left to us. `request_expiry` is its deprecated twin.
+    """
     text = parameters.get("requested_expiry", parameters.get("request_expiry"))
     if text is None:
-        return settings.request_expiry_default_seconds
+        return None
     if not re.fullmatch(r"[0-9]{1,6}", text, re.ASCII):
         raise InvalidRequest("requested_expiry must be a whole number of seconds")
-    if not 1 <= int(text) <= policy.REQUESTED_EXPIRY_SECONDS_MAX:
-        raise InvalidRequest("requested_expiry must be between 1 and 300 seconds")
+    most = expiry_seconds_max(client)
+    if not 1 <= int(text) <= most:
+        raise InvalidRequest(f"requested_expiry must be between 1 and {most} seconds")
     return int(text)
+
+
+def attainable_acr(settings: Settings, number_matching: bool) -> str:  # noqa: FBT001 - named in it
+    """What an approval attains, space separated, the best first."""
+    return (
+        f"{NUMBER_MATCHING_ACR} {settings.acr_values}" if number_matching else settings.acr_values
+    )
 
 
 def acr(requested: str, attained: str) -> str:

@@ -12,6 +12,7 @@ from consent import policy
 from consent.access import ResourceServer
 from consent.client import Client
 from consent.errors import InvalidAuthorizationDetails, InvalidRequest
+from consent.shown import INTEGER_MAX
 from consent.strict_json import MalformedJSON, loads, loads_object
 
 Detail = dict[str, object]
@@ -97,10 +98,9 @@ def _check_value(value: object, level: int) -> None:
         raise _invalid("nested more than 5 levels deep")
     match value:
         case str():
-            if len(value) > policy.AUTHORIZATION_DETAILS_CHARACTERS_MAX:
-                raise _invalid("a value is longer than 255 characters")
-            if _UNSHOWABLE(value):
-                raise _invalid("a value has a character that cannot be shown")
+            _check_text(value)
+        case int() if abs(value) > INTEGER_MAX:
+            raise _invalid("a number is larger than every phone can show")
         case dict():
             if len(value) > policy.AUTHORIZATION_DETAILS_PROPERTIES_MAX:
                 raise _invalid("an object has more than 10 properties")
@@ -110,6 +110,13 @@ def _check_value(value: object, level: int) -> None:
         case list():
             for element in value:
                 _check_value(element, level + 1)
+
+
+def _check_text(text: str) -> None:
+    if len(text) > policy.AUTHORIZATION_DETAILS_CHARACTERS_MAX:
+        raise _invalid("a value is longer than 255 characters")
+    if _UNSHOWABLE(text):
+        raise _invalid("a value has a character that cannot be shown")
 
 
 def _check_name(name: str) -> None:

@@ -27,6 +27,7 @@ SECRET_METHODS = frozenset({"client_secret_post", "client_secret_basic"})
 CERTIFICATE_METHODS = frozenset({"tls_client_auth", "self_signed_tls_client_auth"})
 SigningAlgorithm = Literal["ES256", "RS256", "PS256", "EdDSA"]  # what we sign with
 DeliveryMode = Literal["poll", "ping", "push"]
+Channel = Literal["guardian-push", "email"]  # auth0-wire 1.5
 Profile = Literal["standard", "fapi-ciba", "auth0"]
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -93,6 +94,9 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     backchannel_client_notification_endpoint: str = ""
     backchannel_authentication_request_signing_alg: str = ""
     backchannel_user_code_parameter: bool = False
+    # The channels its requests may use, in order; None: push alone (auth0-wire 1.5).
+    async_approval_notification_channels: list[Channel] | None = None
+    number_matching: bool = False  # T36: the person types the number that the client shows them
     long_poll_seconds: int = 0  # how long its polls are held unless they say otherwise
     authorization_details_types: list[str] | None = None  # None: any that is registered
     resource_server_identifier: str = ""  # it introspects what is meant for this audience

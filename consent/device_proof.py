@@ -18,6 +18,7 @@ from consent.jose import Unverified, claims_by, header_of, time_of, unverified_c
 
 _JTI_CHARACTERS_MAX = 255
 _REASON_CHARACTERS_MAX = 255
+NOT_ME = "not_me"
 
 
 class Proof(NamedTuple):
@@ -28,8 +29,17 @@ class Proof(NamedTuple):
 
 
 class Decision(NamedTuple):
+    """What a device signed: Guardian's answer, and what our own authenticators add to it."""
+
     accepted: bool
     reason: str
+    consent_digest: str = ""
+    matching_number: str = ""
+
+    @property
+    def not_me(self) -> bool:
+        """The person did not expect this client (T36)."""
+        return not self.accepted and self.reason == NOT_ME
 
 
 def proof(
@@ -96,7 +106,10 @@ def decision(
             raise Unverified("the answer is neither true nor false")
         if not isinstance(reason, str) or len(reason) > _REASON_CHARACTERS_MAX:
             raise Unverified("the reason is not a text, or too long")
-    return Decision(accepted, reason)
+        signed, typed = claims.get("consent_digest", ""), claims.get("matching_number", "")
+        if not isinstance(signed, str) or not isinstance(typed, str):
+            raise Unverified("consent_digest or matching_number is not a text")
+    return Decision(accepted, reason, signed, typed)
 
 
 def unverified_issuer(token: str) -> str | None:

@@ -18,6 +18,7 @@ _DIGEST = r"[0-9a-f]{3}[A-Za-z0-9_-]{43}"
 _PERSON = r"[0-9a-f]{3}[A-Za-z0-9_-]{22}"
 _IS_REQUEST = re.compile(_DIGEST).fullmatch
 _IS_DEVICE = re.compile(rf"dev_({_PERSON})[A-Za-z0-9_-]{{11}}").fullmatch
+_IS_MAILBOX_DEVICE = re.compile(rf"mbx_({_PERSON})[A-Za-z0-9_-]{{11}}").fullmatch
 _IS_TICKET = re.compile(r"[0-9a-f]{3}[A-Za-z0-9_-]{29}").fullmatch
 
 
@@ -70,6 +71,17 @@ def new_device_id(person_id: str) -> str:
 def person_of_device(device_id: str) -> str | None:
     """The person_id an enrolment id names, None when it is not one of ours."""
     match = _IS_DEVICE(device_id)
+    return match[1] if match else None
+
+
+def new_mailbox_device_id(person_id: str) -> str:
+    """What answers one consent, and is no enrolled device: `mbx_`, the person, 66 random bits."""
+    return f"mbx_{person_id}{secrets.token_urlsafe(9)[:11]}"
+
+
+def person_of_mailbox_device(device_id: str) -> str | None:
+    """The same as `person_of_device`, of those alone."""
+    match = _IS_MAILBOX_DEVICE(device_id)
     return match[1] if match else None
 
 

@@ -13,6 +13,7 @@ from consent.client import (
     SigningAlgorithm,
 )
 from consent.jose import ALGORITHMS, MAC_ALGORITHMS
+from consent.number_matching import ACR as NUMBER_MATCHING_ACR
 from consent.settings import Settings
 
 # What a client calls directly, and so may call where certificates are asked for (D037).
@@ -44,7 +45,7 @@ def provider_metadata(settings: Settings, *, registers: bool = False) -> dict[st
         "response_types_supported": ["none"],
         "scopes_supported": list(OIDC_SCOPES),
         "subject_types_supported": ["public"],
-        "acr_values_supported": settings.acr_values.split(" "),
+        "acr_values_supported": [NUMBER_MATCHING_ACR, *settings.acr_values.split(" ")],
         "id_token_signing_alg_values_supported": list(get_args(SigningAlgorithm)),
         "token_endpoint_auth_methods_supported": [*methods],
         "token_endpoint_auth_signing_alg_values_supported": algorithms,

@@ -18,6 +18,18 @@ SWEEP_AFTER_MS = 1_000  # what no job has claimed by then, a sweeper does
 RETRY_AFTER_SECONDS = (2, 4, 9, 20, 40, 75)
 assert LEASE_MS > SEND_TIMEOUT_SECONDS * 1_000  # noqa: S101 - or two would send at once
 
+# Notice that a device was added (T35): tried for so long
+NOTICE_LIFE_MS = 86_400_000
+
+# Channels (auth0-wire 1.5): the next one is used when nobody has looked at a request
+FALLBACK_AFTER_MS = 20_000
+MAILS_OF_A_PERSON_PER_HOUR_MAX = 20  # requests they may be written to about (T1)
+
+# What a person has denied (T1): who asks again waits, longer each time
+DENIAL_WAIT_MS = 30_000  # after the second, doubled by each further
+DENIAL_WAIT_MS_MAX = 3_600_000
+DENIALS_REMEMBERED_MS = 3_600_000  # after the wait is over
+
 # Phones: one allowance for clocks that differ serves the checks and the life of replay records.
 CLOCK_SKEW_SECONDS = 60
 PROOF_AGE_SECONDS_MAX = 300
@@ -30,7 +42,8 @@ SIGNED_INPUT_CHARACTERS_MAX = 8_192
 
 # Requests (auth0-wire 1.1)
 BINDING_MESSAGE_CHARACTERS_MAX = 64
-REQUESTED_EXPIRY_SECONDS_MAX = 300
+REQUESTED_EXPIRY_SECONDS_MAX = 300  # by push
+REQUESTED_EXPIRY_SECONDS_MAX_EMAIL = 259_200
 
 # What a client signs. One allowance for clocks (above) serves the checks and the replay records.
 CLIENT_ASSERTION_LIFE_SECONDS_MAX = 3_600
@@ -43,6 +56,17 @@ SIGNED_REQUEST_CHARACTERS_MAX = 16_384
 
 # Long polling (CIBA 10.1, A125)
 LONG_POLL_SECONDS_MAX = 30
+
+# Event streams of what is pending
+EVENT_STREAMS_OF_A_DEVICE_MAX = 4  # of one process; the oldest gives way
+TOLD_AT_ONCE_MAX = 100  # pending consents on one stream: their ids are the id of its events
+EVENT_STREAM_COMMENT_SECONDS = 15  # shorter than any proxy's patience
+EVENT_STREAM_LOOK_SECONDS_MAX = (
+    60  # it looks again although it heard nothing: a Cluster's bus may lose
+)
+EVENT_STREAM_RETRY_MS = 1_000
+EVENT_STREAM_GIVEN_WAY_RETRY_MS = 60_000  # or five pages would take each other's place in turn
+EVENT_STREAM_DRAIN_SECONDS = 5.0  # for which a reader may not read
 
 # Calls to a client (ping and push, CIBA 10.2, 10.3): retried on connection errors and 5xx alone,
 # within the life of the request or, for push, a while after the answer.
@@ -96,3 +120,6 @@ SECTOR_FETCHES_OF_ADDRESS_MAX = 60  # in the time registrations are counted, wha
 
 # People: a record, metadata and all, which is read whenever they are asked
 USER_BYTES_MAX = 102_400
+
+# Receipts: the largest object shown and the longest answer of a device, encoded
+RECEIPT_CHARACTERS_MAX = 65_536

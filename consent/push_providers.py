@@ -16,6 +16,7 @@ from consent.seal import Seal
 PUSH = "push-notification"
 APNS = "apns"
 FCM = "fcmv1"
+WEB_PUSH = "webpush"
 APNS_SANDBOX_URL = "https://api.sandbox.push.apple.com"
 
 
@@ -57,7 +58,14 @@ class ServiceAccount(msgspec.Struct, frozen=True, kw_only=True):
     token_uri: str
 
 
-ProviderT = TypeVar("ProviderT", bound=ApnsProvider | ServiceAccount)
+class WebPushProvider(msgspec.Struct, frozen=True, kw_only=True):
+    """The VAPID key, made at the first start: who subscribed is bound to it (RFC 8292 4)."""
+
+    private_key: str  # P-256 in PEM
+
+
+Provider = ApnsProvider | ServiceAccount | WebPushProvider
+ProviderT = TypeVar("ProviderT", bound=Provider)
 
 
 def push_enabled(factors: Mapping[str, FactorRecord]) -> bool:
@@ -65,7 +73,7 @@ def push_enabled(factors: Mapping[str, FactorRecord]) -> bool:
     return factors.get(PUSH, FactorRecord()).enabled
 
 
-def sealed(name: str, provider: ApnsProvider | ServiceAccount, seal: Seal) -> FactorRecord:
+def sealed(name: str, provider: Provider, seal: Seal) -> FactorRecord:
     return FactorRecord(sealed=seal.encrypt(msgspec.json.encode(provider), _context(name)))
 
 

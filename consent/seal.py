@@ -36,6 +36,7 @@ class Seal:
         self.transaction_key = derive("transaction tokens")
         self.nonce_key = derive("DPoP nonces")
         self.audit_key = derive("audit trail")
+        self.mailbox_key = derive("mailbox tokens")
 
     def encrypt(self, plain: bytes, context: str) -> bytes:
         """Nonce and ciphertext; `context` says what it is and must be given again."""

@@ -15,8 +15,10 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from consent.mail import is_plain_address
 
 _MISSPELT = 0.85  # how alike two names are (difflib's ratio) when one must be meant for the other
 
@@ -90,11 +92,12 @@ class Settings:
     )
     outbound_allowed_networks: str = setting(
         "",
-        "networks, comma separated, that a client's URLs may lead to although they are not public",
+        "networks, comma separated, that a client's URLs and browsers' push services may lead to "
+        "although they are not public",
     )
-    outbound_ports: str = setting("443", "ports, comma separated, that a client's URLs may name")
+    outbound_ports: str = setting("443", "ports, comma separated, that those URLs may name")
     outbound_ca_file: Path | None = setting(
-        None, "authority (PEM) to trust for a client's URLs, and an action's, besides the usual"
+        None, "authority (PEM) to trust for those URLs, and an action's, besides the usual"
     )
     login_hint_token_issuers_file: Path | None = setting(
         None, "issuers of `login_hint_token` that are trusted (JSON), see below"
@@ -130,6 +133,28 @@ class Settings:
     credentials_exchange_fails_open: bool = setting(
         False,  # noqa: FBT003
         "a token is issued although that URL failed",
+    )
+    web_push_contact: str = setting(
+        "",
+        "e-mail address that push services may write to; shown to them with every web push",
+        shown="`nod@` and the host of `NOD_ISSUER`",
+    )
+    smtp_url: Secret = setting(
+        Secret(""),
+        "where e-mail is handed over, `smtp://[user:password@]host[:port]` (STARTTLS) or `smtps://`",
+    )
+    smtp_from: str = setting("", "sender of e-mail; set together with `NOD_SMTP_URL`")
+    smtp_ca_file: Path | None = setting(
+        None, "authority (PEM) to trust for the mail server besides the usual"
+    )
+    new_device_cool_off_seconds: int = setting(
+        0, "a device that joins others may not approve before this; it may deny"
+    )
+    not_me_block_seconds: int = setting(
+        86_400, "a client cannot ask somebody for this long who said 'this was not me'"
+    )
+    event_streams_max: int = setting(
+        20_000, "event streams one process holds at once; the next is told to come back (503)"
     )
     acr_values: str = setting(
         "urn:nod:acr:signed-approval",
@@ -264,6 +289,9 @@ _RANGES = {
     "request_deadline_seconds": (1, 300),
     "concurrent_requests_max": (1, 1_000_000),
     "long_polls_max": (0, 1_000_000),
+    "new_device_cool_off_seconds": (0, 31_536_000),
+    "not_me_block_seconds": (60, 31_536_000),
+    "event_streams_max": (0, 1_000_000),
     "registrations_per_hour_max": (1, 1_000_000),
     "registered_clients_max": (0, 10_000_000),
     "unused_registration_lifetime_seconds": (0, 31_536_000),
@@ -286,6 +314,7 @@ def _check(settings: Settings) -> None:
     _check_urls(settings)
     _check_lists(settings)
     _check_credentials_exchange(settings)
+    _check_mail(settings)
     _check_companions(settings)
     _check_files(settings)
 
@@ -303,6 +332,61 @@ def ports(text: str) -> frozenset[int]:
     return found
 
 
+class MailServer(NamedTuple):
+    """Where mail is handed over; `tls` is from the first byte, else by STARTTLS (RFC 3207)."""
+
+    host: str
+    port: int
+    user: str
+    password: Secret
+    tls: bool
+
+    @property
+    def needs_starttls(self) -> bool:
+        """Nothing is said in the clear that leaves this machine, a password least of all."""
+        return not self.tls and not is_loopback(self.host)
+
+
+_MAIL_PORTS = {"smtp": 587, "smtps": 465}  # submission, RFC 6409 and RFC 8314
+_IS_HOST_NAME = re.compile(r"[0-9A-Za-z:._-]{1,255}").fullmatch
+
+
+def mail_server(url: str) -> MailServer:
+    """`smtp[s]://[user:password@]host[:port]` and nothing else. Raises ValueError."""
+    parts = urlsplit(url)
+    port = parts.port
+    if parts.scheme not in _MAIL_PORTS or not _IS_HOST_NAME(parts.hostname or "") or port == 0:
+        raise ValueError("no mail server")
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    if parts.path not in {"", "/"} or "?" in url or "#" in url or bool(user) != bool(password):
+        raise ValueError("no mail server")
+    if not (user + password).isprintable():
+        raise ValueError("no mail server")
+    return MailServer(
+        host=str(parts.hostname),
+        port=port or _MAIL_PORTS[parts.scheme],
+        user=user,
+        password=Secret(password),
+        tls=parts.scheme == "smtps",
+    )
+
+
+def _check_mail(settings: Settings) -> None:
+    if settings.smtp_url:
+        try:
+            mail_server(settings.smtp_url)
+        except ValueError:
+            raise SettingsError(
+                "NOD_SMTP_URL: must be smtp:// or smtps://[user:password@]host[:port]"
+            ) from None
+    if bool(settings.smtp_url) != bool(settings.smtp_from):
+        raise SettingsError("NOD_SMTP_FROM: set together with NOD_SMTP_URL")
+    for name in ("smtp_from", "web_push_contact"):
+        address = getattr(settings, name)
+        if address and not (address.isascii() and is_plain_address(address)):
+            raise SettingsError(f"NOD_{name.upper()}: must be one e-mail address, without a name")
+
+
 def _check_lists(settings: Settings) -> None:
     for name in ("trusted_proxies", "outbound_allowed_networks"):
         try:
@@ -317,6 +401,10 @@ def _check_lists(settings: Settings) -> None:
         raise SettingsError("NOD_CLIENT_CERTIFICATE_HEADER: is no name of a header")
     if not re.fullmatch(r"[\x21-\x7e]+( [\x21-\x7e]+)*", settings.acr_values):
         raise SettingsError("NOD_ACR_VALUES: must be names separated by one space")
+    # What a typed number or a mailbox attains is said of approvals that had one (A044).
+    for name in settings.acr_values.split(" "):
+        if name.startswith("urn:nod:acr:") and name != Settings.acr_values:
+            raise SettingsError("NOD_ACR_VALUES: of urn:nod:acr: only signed-approval may be named")
 
 
 def _check_urls(settings: Settings) -> None:

@@ -28,6 +28,8 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     flags: Flags = Flags()
     dynamic_client_registration_security_mode: SecurityMode = "strict"
     dynamic_client_registration_access: RegistrationAccess = "open"
+    number_matching: bool = False  # of every request, whoever asks (T36)
+    mailbox_approval: bool = False  # who reads the e-mail of a request may answer it
 
 
 class Connection(msgspec.Struct, frozen=True, kw_only=True):

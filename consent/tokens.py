@@ -103,8 +103,12 @@ def _bound(confirmation: str) -> dict[str, object]:
 
 
 def _authentication(request: AuthenticationRequest, auth_time: int) -> dict[str, object]:
-    """How the person was authenticated (D003, A141): by a key of theirs, on another channel."""
-    claims: dict[str, object] = {"auth_time": auth_time, "amr": ["pop", "mca", "user"]}
+    """
+    How the person was authenticated (D003, A141), on another channel: by a key of theirs, or by
+    what only who reads their mailbox was sent, which is no possession of a key.
+    """
+    pop = ["pop"] if request.approved_by == "key" else []
+    claims: dict[str, object] = {"auth_time": auth_time, "amr": [*pop, "mca", "user"]}
     return claims | {"acr": request.acr} if request.acr else claims
 
 

@@ -12,7 +12,7 @@ import jwt
 
 from consent import policy
 from consent.errors import DeviceError
-from consent.identifiers import is_consent_id, person_of_device
+from consent.identifiers import is_consent_id, person_of_device, person_of_mailbox_device
 from consent.push import Notification
 from consent.seal import Seal
 
@@ -84,7 +84,7 @@ def transaction(token: str, *, seal: Seal, issuer: str, now: float) -> Transacti
             401, "invalid_token", "Invalid or expired token", detail=type(error).__name__
         ) from None
     claims = decoded["payload"]
-    person_id = person_of_device(claims["dai"])
+    person_id = person_of_device(claims["dai"]) or person_of_mailbox_device(claims["dai"])
     if decoded["header"].get("typ") != _TYPE or person_id is None:
         raise invalid
     if not is_consent_id(claims["txid"]):

@@ -1,6 +1,7 @@
 """
 One request from end to end, over HTTP and nothing else: a management client sets the stage, a
-client asks, a simulated phone is rung and approves, the client redeems.
+client asks, a simulated phone is rung and approves, the client redeems. Then it says how a
+newcomer goes on in a browser.
 
     python -m scripts.demonstration
 
@@ -16,7 +17,6 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -24,9 +24,9 @@ import jwt
 import msgspec
 
 from consent.settings import Settings, load
-from scripts import data_directory, kept_phone
+from scripts import data_directory, kept_phone, newcomer
 from scripts.guardian_messages import Notification, notification_from_fcm
-from scripts.simulated_phone import PhoneError, SimulatedPhone
+from scripts.simulated_phone import CAPABILITIES, PhoneError, SimulatedPhone
 
 CIBA = "urn:openid:params:grant-type:ciba"
 PHONE = "demo"
@@ -70,9 +70,10 @@ class Demonstration:
         print(json.dumps(claims, indent=4))
         self._tell("done")
         print(by_hand(self._settings, stage), flush=True)
+        print(self._in_a_browser(), flush=True)
 
     def _stage(self) -> tuple[Stage, SimulatedPhone]:
-        headers = {"Authorization": f"Bearer {self._management_token()}"}
+        headers = self._management_headers()
         path = self._settings.data_dir / "demo.json"
         kept = data_directory.read_json(path)
         stage = Stage(**kept) if kept else None
@@ -82,15 +83,18 @@ class Demonstration:
             self._tell(f"a user and a client are made: {stage.user_id}, {stage.client_id}")
         return stage, self._phone(stage, headers)
 
-    def _management_token(self) -> str:
+    def _in_a_browser(self) -> str:
+        return newcomer.invitation(self._settings, self._http, self._management_headers())
+
+    def _management_headers(self) -> dict[str, str]:
         form = {
             "grant_type": "client_credentials",
             "client_id": self._settings.bootstrap_client_id,
             "client_secret": self._settings.bootstrap_client_secret,
             "audience": f"{self._base}api/v2/",
         }
-        token: str = self._call("POST", "oauth/token", data=form)["access_token"]
-        return token
+        token = self._call("POST", "oauth/token", data=form)["access_token"]
+        return {"Authorization": f"Bearer {token}"}
 
     def _stands(self, stage: Stage, headers: Mapping[str, str]) -> bool:
         """Whether the kept user and client still exist: the store may be another one by now."""
@@ -142,7 +146,7 @@ class Demonstration:
             json={"user_id": stage.user_id},
         )
         phone = SimulatedPhone(self._http, self._base)
-        phone.enroll(ticket["ticket_id"], name="Simulated phone")
+        phone.enroll(ticket["ticket_id"], name="Simulated phone", capabilities=CAPABILITIES)
         kept_phone.save(self._settings.data_dir, PHONE, phone)
         self._tell("a phone enrols with a ticket; its private key (P-256) never leaves it")
         return phone
@@ -169,8 +173,8 @@ class Demonstration:
             raise StepError("the phone found no consent to show")
         details = consent.requested_details
         self._tell(f"the phone fetches  {details.binding_message!r}, scope {details.scope}")
-        phone.resolve(notification, accept=True)
-        self._tell("the phone approves with a signature over the challenge")
+        phone.resolve(notification, accept=True, consent=consent)
+        self._tell("the phone approves with a signature over the challenge and what it has shown")
 
     def _rung(self, phone: SimulatedPhone) -> Notification:
         """The push of this request; earlier ones may lie in the double beside it."""
@@ -233,9 +237,6 @@ def request_form(base_url: str, stage: Stage, binding_message: str) -> dict[str,
 
 def by_hand(settings: Settings, stage: Stage) -> str:
     """The same in lines to paste, with the credentials of the demonstration."""
-    phone = "./scripts/phone"
-    if settings.data_dir != Path(".nod"):
-        phone = f"NOD_DATA_DIR={shlex.quote(str(settings.data_dir))} {phone}"
     ask = request_form(settings.issuer, stage, "Mine 1: hello")
     redeem = {"grant_type": CIBA, "auth_req_id": "AUTH_REQ_ID"} | {
         name: ask[name] for name in ("client_id", "client_secret")
@@ -244,7 +245,7 @@ def by_hand(settings: Settings, stage: Stage) -> str:
 Go on by hand. Ask:
   {curl(f"{settings.issuer}bc-authorize", ask)}
 answer on the phone, in another terminal:
-  {phone}
+  {newcomer.command(settings, "phone")}
 and redeem with the auth_req_id you were given:
   {curl(f"{settings.issuer}oauth/token", redeem)}
 """

@@ -3,11 +3,15 @@ What a phone reads, as strictly as the Guardian SDKs read it: the push of either
 consent, the enrolment code. Written from the phone's side: shares nothing with the server.
 """
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
+import rfc8785
+
+from scripts.phone_key import encoded
 
 APNS_CATEGORY = "com.auth0.notification.authentication"
 
@@ -43,7 +47,11 @@ class Consent(msgspec.Struct, frozen=True):
     requested_details: RequestedDetails
     created_at: str
     expires_at: str
-    client: Client | None = None  # our addition: a person must see who asks (RFC 10027 6.1.14)
+    # Our additions: a person must see who asks (RFC 10027 6.1.14), whether a number is to be typed,
+    # and what their phone signs.
+    client: Client | None = None
+    number_matching: bool = False
+    consent_digest: str = ""
 
 
 def notification_from_fcm(data: Mapping[str, object]) -> Notification | None:
@@ -68,3 +76,9 @@ def ticket_in(text: str) -> str:
         if name in query:
             return query[name][0]
     return text
+
+
+def consent_digest(answer: Mapping[str, Any]) -> str:
+    """base64url(SHA-256(JCS)) of what is shown (RFC 8785): all but the server's own digest."""
+    shown = {name: value for name, value in answer.items() if name != "consent_digest"}
+    return encoded(hashlib.sha256(rfc8785.dumps(shown)).digest())

@@ -51,7 +51,10 @@ class Pushes:
         self._seen = 0
 
     def wait(self, seconds: float) -> list[dict[str, str]]:
-        """The data of new messages, at once when there are some; empty when none came."""
+        """
+        The data of new messages, at once when there are some; empty when none came. Words alone
+        are for the system to show, and have none.
+        """
         if self._url is None:
             time.sleep(min(seconds, LISTING_SECONDS))
             return []
@@ -63,4 +66,4 @@ class Pushes:
             return []
         messages = answer.raise_for_status().json()["messages"]
         self._seen += len(messages)
-        return [message["data"] for message in messages]
+        return [message["data"] for message in messages if "data" in message]

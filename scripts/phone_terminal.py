@@ -18,7 +18,7 @@ import typer
 from consent.settings import Settings, SettingsError, load
 from scripts import data_directory, kept_phone
 from scripts.guardian_messages import Consent, Notification
-from scripts.simulated_phone import PhoneError, SimulatedPhone
+from scripts.simulated_phone import CAPABILITIES, NOT_ME, PhoneError, SimulatedPhone
 
 LONG_WAIT_SECONDS = 25.0
 
@@ -47,7 +47,9 @@ def enroll(
         base_url = url or settings.issuer
         with kept_phone.http_client(base_url) as http:
             phone = SimulatedPhone(http, base_url if base_url.endswith("/") else f"{base_url}/")
-            account = phone.enroll(ticket, name=f"Simulated phone {name}")
+            account = phone.enroll(
+                ticket, name=f"Simulated phone {name}", capabilities=CAPABILITIES
+            )
         data_directory.make(settings.data_dir)
         kept_phone.save(settings.data_dir, name, phone)
         print(f"enrolled with {account.issuer} as {account.user_id}: {account.id}")
@@ -60,6 +62,9 @@ def watch(
     answer: Annotated[
         bool | None, typer.Option("--yes/--no", help="answer everything so, without asking")
     ] = None,
+    number: Annotated[
+        str, typer.Option(help="with --yes: the number that the application shows")
+    ] = "",
     once: Annotated[bool, typer.Option("--once", help="answer one request, then end")] = False,
 ) -> None:
     """Wait for requests and answer them, until Ctrl-C. The default command."""
@@ -74,7 +79,7 @@ def watch(
             for notification in phone.pending():
                 if notification.txlnkid not in seen:
                     seen.add(notification.txlnkid)
-                    treat(phone, notification, answer)
+                    treat(phone, notification, answer, number)
                     if once:
                         return
             pushes.wait(LONG_WAIT_SECONDS)
@@ -106,16 +111,29 @@ def unenroll(name: Name = "demo") -> None:
         print("unenrolled")
 
 
-def treat(phone: SimulatedPhone, notification: Notification, answer: bool | None) -> None:  # noqa: FBT001
+def treat(
+    phone: SimulatedPhone,
+    notification: Notification,
+    answer: bool | None,  # noqa: FBT001 - the answer itself
+    number: str = "",
+) -> None:
     """Show one request and answer it; one that has ended meanwhile is said to have."""
     try:
         consent = consent_of(phone, notification)
         show(consent, notification)
         accept = typer.confirm("approve?", default=False) if answer is None else answer
         reason = None
+        if answer is None and accept and consent is not None and consent.number_matching:
+            number = typer.prompt("the number that the application shows you")
         if answer is None and not accept:
-            reason = typer.prompt("reason (optional)", default="", show_default=False) or None
-        phone.resolve(notification, accept=accept, reason=reason)
+            reason = typer.prompt(
+                f"reason (optional; {NOT_ME}: you started nothing, and who asks is kept away)",
+                default="",
+                show_default=False,
+            )
+        phone.resolve(
+            notification, accept=accept, reason=reason or None, consent=consent, number=number
+        )
     except PhoneError as error:
         print(f"not answered: {error}")
     else:

@@ -230,11 +230,12 @@ def banner(run: Run) -> str:
         lines.append(f"logs: tail -f {log_file(run.settings)}")
     if run.double_url:
         lines.append(
-            "NO REAL PHONE WILL RING: pushes go to a double on this machine, not to Google or "
-            "Apple, until NOD_FCM_CREDENTIALS_FILE or NOD_APNS_KEY_FILE is set"
+            "NO REAL PHONE WILL RING: pushes to apps go to a double on this machine, not to Google "
+            "or Apple, until NOD_FCM_CREDENTIALS_FILE or NOD_APNS_KEY_FILE is set; browsers are "
+            "rung for real"
         )
     elif not (run.settings.fcm_credentials_file or run.settings.apns_key_file):
-        lines.append("no push provider is set: phones must ask by themselves what is pending")
+        lines.append("no push provider is set: apps must ask by themselves what is pending")
     return "\n".join(lines)
 
 

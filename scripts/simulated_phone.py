@@ -7,25 +7,28 @@ side and shares no code with the server: a mistake made in both would be found b
 come from the clock it is given; requests go through the HTTP client it is given.
 """
 
-import base64
 import hashlib
 import json
 import time
 import uuid
-from collections.abc import Callable
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Any
 from urllib.parse import quote
 
 import httpx2
 import jwt
 import msgspec
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from scripts.guardian_messages import Consent, Notification, ticket_in
+from scripts import phone_key
+from scripts.guardian_messages import Consent, Notification, consent_digest, ticket_in
+from scripts.phone_key import Style, encoded
 
-Style = Literal["ios", "android", "ec"]
-PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+__all__ = ["CAPABILITIES", "NOT_ME", "Account", "PhoneError", "SimulatedPhone", "Style"]
+
+# What a phone of ours can do beyond the SDKs: a server asks such a phone for both.
+CAPABILITIES = ("number_matching", "consent_digest")
+NOT_ME = "not_me"  # the reason of somebody who started nothing
 
 CHALLENGE_RESPONSE_SECONDS = 30
 DEVICE_TOKEN_SECONDS = 7_200
@@ -54,12 +57,6 @@ class PhoneError(Exception):
         self.error_code = error_code
 
 
-def new_key(style: Style) -> PrivateKey:
-    if style == "ec":
-        return ec.generate_private_key(ec.SECP256R1())
-    return rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
-
-
 class SimulatedPhone:
     """A phone with at most one enrolment; `account` is None before `enroll`.
 
@@ -81,7 +78,7 @@ class SimulatedPhone:
         self.style: Style = account.style if account else style
         self.base_url = account.base_url if account else base_url
         self.account = account
-        self.key = _parsed(account.private_key) if account else new_key(self.style)
+        self.key = phone_key.parsed(account.private_key) if account else phone_key.new(self.style)
 
     def enroll(
         self,
@@ -89,8 +86,12 @@ class SimulatedPhone:
         *,
         name: str = "Simulated phone",
         push_token: str | None = None,
+        capabilities: Sequence[str] = (),
     ) -> Account:
-        """`ticket` may also be the content of the QR code, or the ticket's URL."""
+        """
+        `ticket` may also be the content of the QR code, or the ticket's URL. The SDKs name no
+        `capabilities`.
+        """
         identifier = str(uuid.uuid4()).upper()
         push_token = push_token or f"simulated-{uuid.uuid4().hex}"
         answer = self._answer(
@@ -102,6 +103,7 @@ class SimulatedPhone:
                 "name": name,
                 "push_credentials": {"service": self.push_service, "token": push_token},
                 "public_key": self.public_jwk(),
+                **({"capabilities": [*capabilities]} if capabilities else {}),
             },
         )
         self.account = Account(
@@ -109,13 +111,16 @@ class SimulatedPhone:
             base_url=self.base_url,
             identifier=identifier,
             push_token=push_token,
-            private_key=_pem(self.key),
+            private_key=phone_key.pem(self.key),
             **{field: answer[field] for field in ("id", "user_id", "token", "issuer")},
         )
         return self.account
 
     def fetch(self, consent_id: str, txtkn: str) -> Consent | None:
-        """What is asked; None is what the SDKs make of 404: no consent, a plain factor."""
+        """
+        What is asked; None is what the SDKs make of 404: no consent, a plain factor. Its digest is
+        of what has arrived, whatever the server says of it.
+        """
         path = f"rich-consents/{quote(consent_id, safe='')}"
         try:
             answer = self._answer("GET", path, self._proven("GET", path, txtkn))
@@ -123,7 +128,7 @@ class SimulatedPhone:
             if error.status == httpx2.codes.NOT_FOUND:
                 return None
             raise
-        return msgspec.convert(answer, Consent)
+        return msgspec.convert(answer | {"consent_digest": consent_digest(answer)}, Consent)
 
     def pending(self) -> list[Notification]:
         """What is open for this phone, as the pushes that it may have missed said it."""
@@ -132,13 +137,27 @@ class SimulatedPhone:
         return msgspec.convert(answer, list[Notification])
 
     def resolve(
-        self, notification: Notification, *, accept: bool, reason: str | None = None
+        self,
+        notification: Notification,
+        *,
+        accept: bool,
+        reason: str | None = None,
+        consent: Consent | None = None,
+        number: str = "",
     ) -> None:
+        """The answer to `consent` where it was shown, and with the `number` that was typed."""
+        response = self.challenge_response(
+            notification.c,
+            accept,
+            reason,
+            consent_digest=consent.consent_digest if consent else "",
+            matching_number=number,
+        )
         self._answer(
             "POST",
             "appliance-mfa/api/resolve-transaction",
             {"Authorization": f"Bearer {notification.txtkn}"},
-            {"challenge_response": self.challenge_response(notification.c, accept, reason)},
+            {"challenge_response": response},
         )
 
     def update(self, **changes: object) -> dict[str, Any]:
@@ -164,20 +183,14 @@ class SimulatedPhone:
         return "APNS" if self.style == "ios" else "GCM"
 
     def public_jwk(self) -> dict[str, str]:
-        numbers = self.key.public_key().public_numbers()
-        if isinstance(numbers, ec.EllipticCurvePublicNumbers):
-            x, y = (_encoded(value.to_bytes(32, "big")) for value in (numbers.x, numbers.y))
-            return {"kty": "EC", "use": "sig", "alg": "ES256", "crv": "P-256", "x": x, "y": y}
-        # Both SDKs keep the sign byte of the ASN.1 integer, so `n` is 257 bytes and begins with 0.
-        modulus = _encoded(numbers.n.to_bytes(257, "big"))
-        return {"kty": "RSA", "use": "sig", "alg": "RS256", "n": modulus, "e": "AQAB"}
+        return phone_key.public_jwk(self.key)
 
     def proof(self, method: str, url: str, token: str) -> str:
         """The proof of possession: RFC 9449's claims under Guardian's header name."""
         claims = {
             "htu": url,
             "htm": method,
-            "ath": _encoded(hashlib.sha256(token.encode()).digest()),
+            "ath": encoded(hashlib.sha256(token.encode()).digest()),
             "jti": str(uuid.uuid4()),
             "iat": self._now(),
         }
@@ -188,6 +201,7 @@ class SimulatedPhone:
         challenge: str,
         accept: bool,  # noqa: FBT001 - the answer itself
         reason: str | None = None,
+        **beyond_the_sdks: str,
     ) -> str:
         claims = {
             "iss": self._enrolled.identifier,
@@ -196,6 +210,7 @@ class SimulatedPhone:
             **self._lifetime(CHALLENGE_RESPONSE_SECONDS),
             "auth0_guardian_method": "push",
             "auth0_guardian_accepted": accept,
+            **{name: value for name, value in beyond_the_sdks.items() if value},
         }
         if reason is not None and not accept:
             claims["auth0_guardian_reason"] = reason
@@ -266,12 +281,8 @@ def _refusal(answer: httpx2.Response) -> PhoneError:
     return PhoneError(answer.status_code, str(body.get("errorCode", "unknown")), str(description))
 
 
-def _encoded(value: bytes) -> str:
-    return base64.urlsafe_b64encode(value).rstrip(b"=").decode("ascii")
-
-
 def _sdk(name: str, version: str) -> str:
-    return _encoded(json.dumps({"name": name, "version": version}).encode())
+    return encoded(json.dumps({"name": name, "version": version}).encode())
 
 
 _SDK_HEADERS: dict[Style, dict[str, str]] = {
@@ -283,18 +294,3 @@ _SDK_HEADERS: dict[Style, dict[str, str]] = {
     },
     "ec": {"Auth0-Client": _sdk("nod-simulated-phone", "1")},
 }
-
-
-def _pem(key: PrivateKey) -> str:
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    ).decode("ascii")
-
-
-def _parsed(pem: str) -> PrivateKey:
-    key = serialization.load_pem_private_key(pem.encode("ascii"), password=None)
-    if not isinstance(key, (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey)):
-        raise TypeError("a phone's key is RSA or EC")
-    return key

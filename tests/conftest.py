@@ -2,16 +2,30 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
+from tests.support.distribution import FileByFile, grouped_by_whole_nod, longest_first
 from tests.support.nod import Nod
 from tests.support.redis_server import RedisServer
 
 # Other processes share the machine: how long one example took says nothing of the code.
 settings.register_profile("nod", deadline=None)
 settings.load_profile("nod")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    longest_first(items)
+    grouped_by_whole_nod(items)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileByFile | None:  # noqa: ANN401
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    config.option.loadscopereorder = False  # not by how many tests there are: they are in order
+    return FileByFile(config, log)
 
 
 @pytest.fixture(scope="session")

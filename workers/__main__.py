@@ -27,9 +27,11 @@ from consent.settings import Settings, SettingsError, load
 from consent.store import keys
 from consent.store.opening import open_store
 from consent.store.signing_keys import SigningKeys
+from consent.tenant import TENANT_ID, Tenant
 from workers.appender import append_forever
 from workers.client_notifier import ClientNotifier
 from workers.jobs import AllowedJob, work_with
+from workers.notices import NoticeGiver
 from workers.notifier import Notifier
 from workers.registrations import expire_forever
 from workers.senders import senders
@@ -95,6 +97,14 @@ class Sending(threading.Thread):
                     issuer=settings.issuer,
                     client=outbound,
                 )
+
+                async def friendly_name() -> str:
+                    tenant = await store.directory.read(keys.TENANT, TENANT_ID, Tenant)
+                    return (tenant or Tenant()).friendly_name or settings.friendly_name
+
+                notice_giver = NoticeGiver(
+                    notices=store.notices, friendly_name=friendly_name, senders=by_provider
+                )
                 work_with(self._loop, notifier, client_notifier)
                 sweeping = asyncio.create_task(
                     sweep_forever(
@@ -102,6 +112,7 @@ class Sending(threading.Thread):
                         directory=store.directory,
                         notifier=notifier,
                         client_notifier=client_notifier,
+                        notice_giver=notice_giver,
                         partition_count=settings.partitions,
                         worker=self._worker,
                     )
@@ -130,6 +141,7 @@ class Sending(threading.Thread):
                     async with asyncio.timeout(SETTLE_SECONDS):
                         await notifier.settle()
                         await client_notifier.settle()
+                        await notice_giver.settle()
                 except TimeoutError:  # what is left comes due again under its lease
                     log.warning("unsettled")
         finally:

@@ -110,7 +110,7 @@ class ClientNotifier:
         if not third_party.may_use_grant(client, tenant, CIBA_GRANT):
             return Outcome("refused", "not_allowed")  # the mode is strict by now (auth0-wire 4)
         try:
-            status = await self._client.post(
+            answer = await self._client.post(
                 back.endpoint,
                 body=await self._body(claim, back),
                 headers={
@@ -120,7 +120,7 @@ class ClientNotifier:
             )
         except OutboundFailed as error:
             return Outcome("retry" if error.may_retry else "refused", error.reason)
-        return outcome_of(status)
+        return outcome_of(answer.status)
 
     async def _body(self, claim: CallClaim, back: Callback) -> bytes:
         if back.mode == "ping":

@@ -15,7 +15,6 @@ import asyncio
 import re
 import time
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -28,12 +27,12 @@ from google.auth.transport.requests import Request
 from google.oauth2.service_account import Credentials
 from pyfcm import FCMNotification
 
-from consent.push import Push, fcm_data
+from consent.push import Push, fcm_content
 from workers.outcome import Delivered, Outcome, Rejected, RetryAfter, Unregistered
+from workers.retry_after import retry_after_seconds
 
 CONNECTIONS_MAX = 32
 IDLE_SECONDS_MAX = 120.0
-RETRY_AFTER_SECONDS_MAX = 3_600.0
 
 UNAUTHENTICATED = RetryAfter(None, "UNAUTHENTICATED")
 ERROR_CODES = frozenset(
@@ -74,7 +73,7 @@ def message(push: Push) -> dict[str, object]:
     return {
         "message": {
             _TARGETS[push.address.kind]: push.address.value,
-            "data": fcm_data(push),
+            **fcm_content(push),
             "android": {
                 "priority": "HIGH",
                 "ttl": f"{push.lifetime_seconds}s",
@@ -108,20 +107,6 @@ def outcome_of(
     if too_many or too_large_for_now or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return RetryAfter(seconds, reason)
     return Rejected(reason)
-
-
-def retry_after_seconds(value: str | None, now_seconds: float) -> float | None:
-    """Seconds or a date (RFC 9110 10.2.3), from 0 to an hour; None when it is neither."""
-    if value is None:
-        return None
-    if re.fullmatch(r"[0-9]{1,9}", value):
-        seconds = float(value)
-    else:
-        try:
-            seconds = parsedate_to_datetime(value).timestamp() - now_seconds
-        except (ValueError, OverflowError):
-            return None
-    return min(max(seconds, 0.0), RETRY_AFTER_SECONDS_MAX)
 
 
 class FcmSender:

@@ -8,6 +8,7 @@ stay warm. What decides whether anything is owed is the claim, in Redis; asking 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -30,6 +31,7 @@ from workers.outcome import (
     Unregistered,
 )
 from workers.reporting import reported
+from workers.retry_after import RETRY_AFTER_SECONDS_MAX
 
 log = structlog.get_logger()
 
@@ -83,30 +85,21 @@ class Notifier:
         except TemporarilyUnavailable:
             return  # still owed; the sweeper asks again
         outcomes = await asyncio.gather(
-            *[self._rung(claim, device_id, address) for device_id, address in claim.addresses]
+            *[
+                rung(self._senders, address, partial(self._push, claim, device_id))
+                for device_id, address in claim.addresses
+            ]
         )
-        retry_in_ms = self._retry_in_ms(claim, outcomes)
+        retry = retry_in_ms(claim.attempt, outcomes, self._jitter())
         attempts = [
-            _attempt(claim, device_id, address, outcome)
+            attempt_of(device_id, address, outcome, event="push", attempt=claim.attempt)
             for (device_id, address), outcome in zip(claim.addresses, outcomes, strict=True)
         ]
-        await self._report(claim, attempts, retry_in_ms)
+        await self._report(claim, attempts, retry)
 
-    async def _rung(self, claim: Claim, device_id: str, stored: bytes) -> Outcome:
-        """A defect costs one device its push; unreported, it would have all rung at each lease."""
-        try:
-            return await self._ring(claim, device_id, stored)
-        except Exception as error:
-            log.exception("sender_defect", consent=claim.consent_id, error=type(error).__name__)
-            return Rejected("defect")
-
-    async def _ring(self, claim: Claim, device_id: str, stored: bytes) -> Outcome:
-        address = address_of(stored)
-        sender = self._senders.get(provider_of(address))
-        if sender is None:
-            return NoProvider()
+    def _push(self, claim: Claim, device_id: str, address: Address) -> Push:
         left_ms = claim.expires_at_ms - claim.now_ms
-        push = Push(
+        return Push(
             address=address,
             notification=notification(
                 seal=self._seal,
@@ -120,24 +113,6 @@ class Notifier:
             expires_at_seconds=claim.expires_at_ms // 1_000,
             lifetime_seconds=max(1, left_ms // 1_000),
         )
-        outcome = await sender.send(push)
-        if isinstance(outcome, Unregistered) and _outdated(outcome, address):
-            return RetryAfter(None, "outdated_death_notice")
-        return outcome
-
-    def _retry_in_ms(self, claim: Claim, outcomes: list[Outcome]) -> int:
-        """
-        Our schedule with jitter, or the provider's advice where that is longer; the shortest of
-        the devices that are owed, for one that must wait does not keep the others waiting.
-        """
-        steps = policy.RETRY_AFTER_SECONDS
-        wait = steps[min(claim.attempt, len(steps)) - 1] * (0.8 + 0.4 * self._jitter())
-        waits = [
-            max(wait, outcome.seconds or 0)
-            for outcome in outcomes
-            if isinstance(outcome, RetryAfter)
-        ]
-        return int(min(waits, default=wait) * 1_000)
 
     async def _report(self, claim: Claim, attempts: list[Attempt], retry_in_ms: int) -> None:
         verdict = await reported(
@@ -154,19 +129,56 @@ class Notifier:
 
 
 def provider_of(address: Address) -> str:
-    return "apns" if address.kind == "apns" else "fcm"
+    """Nobody rings what pulls: its provider is never there."""
+    return {"fcm_token": "fcm", "fcm_fid": "fcm"}.get(address.kind, address.kind)
 
 
-def _outdated(outcome: Unregistered, address: Address) -> bool:
-    """A death notice older than the registration is about an earlier life of the address."""
-    return outcome.since_ms is not None and outcome.since_ms < address.registered_at_ms
+async def rung(
+    senders: dict[str, Sender], stored: bytes, push_to: Callable[[Address], Push]
+) -> Outcome:
+    """
+    What came of a push to an address in its stored form.
+
+    A defect costs one device its push; unreported, it would have all rung at each lease.
+    """
+    try:
+        address = address_of(stored)
+        sender = senders.get(provider_of(address))
+        if sender is None:
+            return NoProvider()
+        outcome = await sender.send(push_to(address))
+    except Exception as error:
+        log.exception("sender_defect", error=type(error).__name__)
+        return Rejected("defect")
+    if isinstance(outcome, Unregistered) and _outdated(outcome, address):
+        return RetryAfter(None, "outdated_death_notice")
+    return outcome
 
 
-def _attempt(claim: Claim, device_id: str, address: bytes, outcome: Outcome) -> Attempt:
+def retry_in_ms(attempt: int, outcomes: Iterable[Outcome], jitter: float) -> int:
+    """
+    Our schedule with jitter (0 to 1), or the provider's advice where that is longer; the shortest
+    of the devices that are owed, for one that must wait does not keep the others waiting.
+    """
+    steps = policy.RETRY_AFTER_SECONDS
+    # A request by e-mail lasts for days: what fails for so long is tried ever less often.
+    further = max(0, attempt - len(steps) - 1)
+    seconds = min(steps[min(attempt, len(steps)) - 1] * 2**further, RETRY_AFTER_SECONDS_MAX)
+    wait = seconds * (0.8 + 0.4 * jitter)
+    waits = [
+        max(wait, outcome.seconds or 0) for outcome in outcomes if isinstance(outcome, RetryAfter)
+    ]
+    return int(min(waits, default=wait) * 1_000)
+
+
+def attempt_of(
+    device_id: str, address: bytes, outcome: Outcome, *, event: str, attempt: int
+) -> Attempt:
+    """The row of one push, with what an administrator may know of it."""
     provider = provider_of(address_of(address))
     fact = {
-        "event": "push",
-        "attempt": claim.attempt,
+        "event": event,
+        "attempt": attempt,
         "device_id": device_id,
         "provider": provider,
         "outcome": outcome.word,
@@ -176,3 +188,8 @@ def _attempt(claim: Claim, device_id: str, address: bytes, outcome: Outcome) -> 
     if isinstance(outcome, Delivered):
         fact["message_id"] = outcome.message_id
     return Attempt(device_id, outcome.word, address, provider, msgspec.json.encode(fact))
+
+
+def _outdated(outcome: Unregistered, address: Address) -> bool:
+    """A death notice older than the registration is about an earlier life of the address."""
+    return outcome.since_ms is not None and outcome.since_ms < address.registered_at_ms

@@ -16,26 +16,33 @@ import structlog
 
 from consent import policy
 from consent.errors import TemporarilyUnavailable
+from consent.outbound.client import GuardedClient
 from consent.push import Push
 from consent.push_providers import (
     APNS,
     APNS_SANDBOX_URL,
     FCM,
+    WEB_PUSH,
     ApnsKey,
     ApnsProvider,
     FactorRecord,
     ServiceAccount,
+    WebPushProvider,
     push_enabled,
     unsealed,
 )
 from consent.seal import Seal
-from consent.settings import Settings
+from consent.settings import Settings, mail_server
 from consent.store import keys
 from consent.store.directory import Directory
+from consent.tenant import TENANT_ID, Tenant
+from consent.web_push import contact
 from workers.apns import ApnsSender
+from workers.email import EmailSender
 from workers.fcm import FcmSender
 from workers.notifier import Sender
 from workers.outcome import NoProvider, Outcome, RetryAfter
+from workers.web_push import CONNECTIONS_OF_A_HOST_MAX, WebPushSender
 
 log = structlog.get_logger()
 
@@ -143,7 +150,10 @@ class ConfiguredSender:
 async def senders(
     settings: Settings, directory: Directory, seal: Seal
 ) -> AsyncIterator[dict[str, Sender]]:
-    """By provider (`apns`, `fcm`). A wrong provider of the settings raises at once."""
+    """
+    By provider (`apns`, `fcm`, `webpush`, `email`). A wrong provider of the settings raises at
+    once.
+    """
 
     async def factors() -> dict[str, FactorRecord]:
         return await directory.read_whole(keys.FACTORS, FactorRecord)
@@ -161,15 +171,26 @@ async def senders(
             of_settings=_fcm_of_settings(settings),
             opened=lambda record: _fcm(unsealed(FCM, record, ServiceAccount, seal), settings),
         ),
+        "webpush": ConfiguredSender(
+            WEB_PUSH,
+            factors,
+            of_settings=None,
+            opened=lambda record: _web_push(
+                unsealed(WEB_PUSH, record, WebPushProvider, seal), settings
+            ),
+        ),
     }
+    email = email_of_settings(settings, directory, seal)
     async with contextlib.AsyncExitStack() as stack:
+        if email is not None:
+            stack.push_async_callback(email.aclose)
         for sender in by_name.values():
             stack.push_async_callback(sender.aclose)
         for sender in by_name.values():
             await sender.refresh()
-        if not any(sender.is_configured for sender in by_name.values()):
+        if email is None and not any(sender.is_configured for sender in by_name.values()):
             log.warning("no_provider_configured")
-        yield dict(by_name)
+        yield {**by_name, "email": email} if email is not None else dict(by_name)
 
 
 def apns_base_url(provider: ApnsProvider, settings: Settings) -> str:
@@ -196,6 +217,16 @@ def _fcm(account: ServiceAccount, settings: Settings) -> FcmSender:
     )
 
 
+def _web_push(provider: WebPushProvider, settings: Settings) -> WebPushSender:
+    return WebPushSender(
+        provider,
+        contact=contact(settings.web_push_contact, settings.issuer),
+        open_client=lambda: GuardedClient.from_settings(
+            settings, connections_of_a_host_max=CONNECTIONS_OF_A_HOST_MAX
+        ),
+    )
+
+
 def _apns_of_settings(settings: Settings) -> ApnsSender | None:
     if settings.apns_key_file is None:
         return None
@@ -210,5 +241,24 @@ def _fcm_of_settings(settings: Settings) -> FcmSender | None:
     return FcmSender(
         msgspec.json.decode(settings.fcm_credentials_file.read_bytes()),
         base_url=settings.fcm_base_url,
+        timeout_seconds=policy.SEND_TIMEOUT_SECONDS,
+    )
+
+
+def email_of_settings(settings: Settings, directory: Directory, seal: Seal) -> EmailSender | None:
+    if not settings.smtp_url:
+        return None
+
+    async def tenant() -> Tenant:
+        return await directory.read(keys.TENANT, TENANT_ID, Tenant) or Tenant()
+
+    return EmailSender(
+        mail_server(settings.smtp_url),
+        sender=settings.smtp_from,
+        issuer=settings.issuer,
+        friendly_name=settings.friendly_name,
+        tenant=tenant,
+        seal=seal,
+        ca_file=settings.smtp_ca_file,
         timeout_seconds=policy.SEND_TIMEOUT_SECONDS,
     )

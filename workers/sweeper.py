@@ -14,6 +14,7 @@ from consent.store.directory import Directory
 from consent.store.keys import partitions
 from consent.store.notifications import Due, Notifications
 from workers.client_notifier import ClientNotifier
+from workers.notices import NoticeGiver
 from workers.notifier import Notifier
 
 log = structlog.get_logger()
@@ -27,6 +28,7 @@ async def sweep_forever(
     directory: Directory,
     notifier: Notifier,
     client_notifier: ClientNotifier,
+    notice_giver: NoticeGiver,
     partition_count: int,
     worker: str,
 ) -> None:
@@ -52,4 +54,5 @@ async def sweep_forever(
             if isinstance(due, Due):
                 await notifier.notify(due.pushes)
                 await client_notifier.notify(due.calls)
+                await notice_giver.notify(due.notices)
         await asyncio.sleep(PERIOD_SECONDS)

@@ -10,13 +10,13 @@ from api.management.client_grants import ClientGrants
 from api.management.clients import Clients
 from api.management.connections import Connections
 from api.management.consents import ConsentRecords
-from api.management.enrollment_page import EnrollmentPage
 from api.management.enrollments import Enrollments
 from api.management.factors import Factors
 from api.management.guard import ManagementHandler, guarded
 from api.management.initial_access_tokens import InitialAccessTokens
 from api.management.jobs import Jobs
 from api.management.logs import Logs
+from api.management.refused_clients import RefusedClients
 from api.management.resource_servers import ResourceServers
 from api.management.tenant_settings import TenantSettings
 from api.management.user_lists import UserLists
@@ -64,6 +64,7 @@ def table(services: Services) -> list[Row]:
     tenant = TenantSettings(services)
     enrollments = Enrollments(services)
     consents = ConsentRecords(services)
+    refused = RefusedClients(services)
     logs = Logs(services)
     factors = Factors(services)
     push = "/guardian/factors/push-notification"
@@ -133,6 +134,20 @@ def table(services: Services) -> list[Row]:
             "delete:guardian_enrollments",
             enrollments.delete_of_user,
             "Delete all authenticators of a user",
+        ),
+        (
+            "GET",
+            f"{user}/refused-clients",
+            "read:users",
+            refused.read_all,
+            "Get the clients a user refuses",
+        ),
+        (
+            "DELETE",
+            f"{user}/refused-clients/{{client_id}}",
+            "update:users",
+            refused.lift,
+            "Let a refused client ask a user again",
         ),
         ("GET", "/clients", "read:clients", clients.read_all, "Get clients"),
         ("POST", "/clients", "create:clients", clients.create, "Create a client"),
@@ -226,8 +241,6 @@ def management_routes(services: Services, admission: Admission) -> list[BaseRout
         paths.setdefault(f"/api/v2{row.path}", {})[row.method] = handler
     # Last, so that what is not there is said in the words of this API.
     paths["/api/v2/{path:rest}"] = dict.fromkeys(_METHODS, _not_found)
-    # The one page: opened by the ticket in its address, not by a token.
-    paths["/mfa/enrollment"] = {"GET": EnrollmentPage(services).show}
     return [
         Route(
             path,

@@ -3,6 +3,7 @@ What the endpoints of the protocol and of phones take and answer, declared for t
 
 The readers of these forms are the endpoints themselves, parameter by parameter; the members here
 are those they know. What administrators send has structs of its own in `consent.management`.
+More than 300 lines, for it is a table: one row a message.
 """
 
 from typing import Annotated, Any, Literal
@@ -11,6 +12,8 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from api.openapi.operation import ISO_DATE
+from consent.device import CAPABILITIES
+from consent.outbound.address import URL_CHARACTERS_MAX
 from consent.policy import BINDING_MESSAGE_CHARACTERS_MAX
 
 Text = str | UnsetType
@@ -64,17 +67,24 @@ class BackchannelAuthenticationRequest(ClientAuthentication, kw_only=True):
     acr_values: Text = UNSET
     user_code: Text = UNSET
     client_notification_token: Text = UNSET
-    requested_expiry: Annotated[str, Meta(description="Seconds")] | UnsetType = UNSET
+    requested_expiry: (
+        Annotated[str, Meta(description="Seconds: more than 300 where it may travel by e-mail")]
+        | UnsetType
+    ) = UNSET
     request_context: Annotated[str, Meta(description="A JSON object")] | UnsetType = UNSET
     request: Annotated[str, Meta(description="A signed request (CIBA 7.1.1)")] | UnsetType = UNSET
 
 
 class Accepted(Struct, kw_only=True):
-    """CIBA 7.3. `interval` is of clients that poll or are pinged."""
+    """
+    CIBA 7.3. `interval` is of clients that poll or are pinged; `matching_number` is shown to the
+    person by the client, where numbers are matched.
+    """
 
     auth_req_id: str
     expires_in: int
     interval: int | UnsetType = UNSET
+    matching_number: Text = UNSET
 
 
 class TokenRequest(ClientAuthentication, kw_only=True):
@@ -107,6 +117,16 @@ class TokenQuestion(ClientAuthentication, kw_only=True):
 
     token: str
     token_type_hint: Text = UNSET
+
+
+class ReceiptRequest(ClientAuthentication, kw_only=True):
+    auth_req_id: str
+
+
+class Receipt(Struct, kw_only=True):
+    """A compact JWS, of type `receipt+jwt`."""
+
+    receipt: str
 
 
 class Introspection(Struct, kw_only=True):
@@ -155,11 +175,26 @@ class Health(Struct, kw_only=True):
     status: Literal["alive", "ready"]
 
 
+class SubscriptionKeys(Struct, kw_only=True):
+    """Base64url: a point of P-256 and 16 octets (RFC 8291 3)."""
+
+    p256dh: str
+    auth: str
+
+
 class PushCredentials(Struct, kw_only=True):
-    service: Literal["APNS", "GCM", "FCM", "FID"]
-    token: Annotated[str, Meta(min_length=1, max_length=4_096)]
+    """
+    `token` is of Apple's and Google's services; `endpoint` and `keys` are a browser's
+    PushSubscription, of WEBPUSH; who is NONE cannot be rung and asks by itself.
+    """
+
+    service: Literal["APNS", "GCM", "FCM", "FID", "WEBPUSH", "NONE"]
+    token: Annotated[str, Meta(min_length=1, max_length=4_096)] | UnsetType = UNSET
+    endpoint: Annotated[str, Meta(max_length=URL_CHARACTERS_MAX)] | UnsetType = UNSET
+    keys: SubscriptionKeys | UnsetType = UNSET
 
 
+_CAPABILITIES = f"What the app can do of {', '.join(CAPABILITIES)}; others are ignored"
 _Name = Annotated[str, Meta(min_length=1, max_length=255)]
 
 
@@ -170,15 +205,20 @@ class Enrolment(Struct, kw_only=True):
     name: _Name
     push_credentials: PushCredentials
     public_key: dict[str, Any]
+    capabilities: Annotated[list[str], Meta(description=_CAPABILITIES)] | UnsetType = UNSET
 
 
 class Enrolled(Struct, kw_only=True):
-    """`token` is the device's own bearer token, shown this once."""
+    """
+    `token` is the device's own bearer token, shown this once; `account` is what a person calls
+    theirs: the e-mail address, or what else is known.
+    """
 
     id: str
     url: str
     issuer: str
     user_id: str
+    account: str
     token: str
 
 
@@ -221,6 +261,8 @@ class RichConsent(Struct, kw_only=True):
     client: AskingClient
     created_at: Date
     expires_at: Date
+    number_matching: bool
+    consent_digest: str
 
 
 class PendingConsent(Struct, kw_only=True):
@@ -235,6 +277,19 @@ class PendingConsent(Struct, kw_only=True):
     s: dict[str, dict[str, str]]
     l: dict[str, str]  # noqa: E741 - the name of the wire
     expires_at: Date
+
+
+class MailboxKey(Struct, kw_only=True):
+    """The key of the page that a mail leads to: a JWK, EC P-256."""
+
+    public_key: dict[str, Any]
+
+
+class MailboxOpened(Struct, kw_only=True):
+    """`id` is by whose name the page answers, as `dai` and as `iss`; it is no enrolment."""
+
+    id: str
+    notification: PendingConsent
 
 
 class ProviderMetadata(Struct, kw_only=True):

@@ -58,6 +58,7 @@ CLIENT = Answer(
         "dpop_bound_access_tokens": False,
         "backchannel_token_delivery_mode": "poll",
         "backchannel_user_code_parameter": False,
+        "number_matching": False,
         "long_poll_seconds": 0,
     },
 )

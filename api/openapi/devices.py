@@ -2,7 +2,7 @@
 
 from api.device_authentication import no_ticket
 from api.openapi import answers
-from api.openapi.operation import Answer, Body, Operation, Parameter
+from api.openapi.operation import Answer, Body, Header, Operation, Parameter
 from consent.device_proof import invalid_proof
 from consent.errors import DeviceError, Refusal, device_body
 
@@ -30,6 +30,7 @@ _UNKNOWN_DEVICE = DeviceError(404, "device_account_not_found", "The device is no
 _UNKNOWN_TRANSACTION = DeviceError(
     404, "login_transaction_not_found", "There is no such transaction"
 )
+_NO_MAILBOX = DeviceError(403, "mailbox_not_allowed", "A mailbox cannot answer here")
 _EXPIRED = DeviceError(410, "transaction_expired", "The transaction has expired")
 
 
@@ -49,6 +50,25 @@ def _account(
     )
 
 
+_LISTED = {
+    "dai": _DEVICE,
+    "txtkn": _JWT,
+    "txlnkid": _CONSENT,
+    "c": "Y2hhbGxlbmdl",
+    "d": _DATES["created_at"],
+    "sh": "nod.example.com",
+    "s": {},
+    "l": {},
+    "expires_at": _DATES["expires_at"],
+}
+_KEY = {
+    "kty": "EC",
+    "crv": "P-256",
+    "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+    "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+}
+_MAILBOX = _DEVICE.replace("dev_", "mbx_")
+
 DEVICES = (
     Operation(
         "POST",
@@ -65,6 +85,7 @@ DEVICES = (
                     "url": "https://nod.example.com/appliance-mfa",
                     "issuer": "Example Bank",
                     "user_id": "auth0|5f7c8ec7c33c6c004bbafe82",
+                    "account": "aiko@example.com",
                     "token": f"dt_{_DEVICE}.c2VjcmV0",
                 },
             ),
@@ -77,12 +98,7 @@ DEVICES = (
                 "identifier": "2C56F0B4",
                 "name": "Aiko's phone",
                 "push_credentials": _PUSH,
-                "public_key": {
-                    "kty": "EC",
-                    "crv": "P-256",
-                    "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
-                    "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
-                },
+                "public_key": _KEY,
             },
         ),
         errors=(
@@ -91,6 +107,33 @@ DEVICES = (
             DeviceError(401, "invalid_token", "An enrollment ticket is needed"),
             no_ticket(),
             DeviceError(409, "enrollment_conflict", "The ticket has been used"),
+        ),
+    ),
+    Operation(
+        "POST",
+        "/appliance-mfa/api/mailbox",
+        _TAG,
+        "Answer one request from its mail, where the tenant allows it",
+        (
+            Answer(
+                201,
+                "What fetches and answers this request, and nothing else",
+                answers.MailboxOpened,
+                {"id": _MAILBOX, "notification": _LISTED | {"dai": _MAILBOX}},
+            ),
+        ),
+        device_body,
+        ({"mailboxToken": []},),
+        body=Body(answers.MailboxKey, {"public_key": _KEY}),
+        errors=(
+            _REPEATED,
+            _BODY,
+            *_TOKEN,
+            _NO_MAILBOX,
+            DeviceError(403, "user_blocked", "The user is blocked"),
+            _UNKNOWN_TRANSACTION,
+            DeviceError(409, "enrollment_conflict", "The link has been opened elsewhere"),
+            _EXPIRED,
         ),
     ),
     Operation(
@@ -106,6 +149,7 @@ DEVICES = (
             _REPEATED,
             _BODY,
             *_TOKEN,
+            _NO_MAILBOX,
             DeviceError(403, "user_blocked", "The user is blocked"),
             _UNKNOWN_DEVICE,
             _UNKNOWN_TRANSACTION,
@@ -150,13 +194,15 @@ DEVICES = (
                     },
                     "client": {"client_id": "xK9pE2sVb4m", "name": "Example Shop"},
                     **_DATES,
+                    "number_matching": False,
+                    "consent_digest": "nIcL2nQ5b4J0gR8x1hJrU0M7YcQm5s1Wk3kT2vDqz9E",
                 },
             ),
         ),
         device_body,
         ({"mfaDpopTransactionToken": []},),
         (_PROOF,),
-        errors=(_REPEATED, *_TOKEN, _BAD_PROOF, _UNKNOWN_TRANSACTION, _EXPIRED),
+        errors=(_REPEATED, *_TOKEN, _BAD_PROOF, _NO_MAILBOX, _UNKNOWN_TRANSACTION, _EXPIRED),
     ),
     Operation(
         "GET",
@@ -168,24 +214,54 @@ DEVICES = (
                 200,
                 "What its pushes would have carried",
                 list[answers.PendingConsent],
-                [
-                    {
-                        "dai": _DEVICE,
-                        "txtkn": _JWT,
-                        "txlnkid": _CONSENT,
-                        "c": "Y2hhbGxlbmdl",
-                        "d": _DATES["created_at"],
-                        "sh": "nod.example.com",
-                        "s": {},
-                        "l": {},
-                        "expires_at": _DATES["expires_at"],
-                    }
-                ],
+                [_LISTED],
+                headers=(Header("ETag", "For `If-None-Match`", {"type": "string"}),),
             ),
+            Answer(304, "It is still the one of `If-None-Match`"),
         ),
         device_body,
         ({"mfaDpopDeviceToken": []},),
-        (_PROOF,),
+        (
+            _PROOF,
+            Parameter(
+                "If-None-Match",
+                "The `ETag` of the list that is known",
+                {"type": "string"},
+                "header",
+            ),
+        ),
         errors=(_REPEATED, *_TOKEN, _BAD_PROOF),
+    ),
+    Operation(
+        "GET",
+        "/rich-consents/events",
+        _TAG,
+        "The same as it changes, as server-sent events",
+        (Answer(200, "Events, until the stream ends", media_type="text/event-stream"),),
+        device_body,
+        ({"mfaDpopDeviceToken": []},),
+        (
+            _PROOF,
+            Parameter(
+                "Last-Event-ID",
+                "The `id` of the last event that was heard: the stream goes on after it",
+                {"type": "string"},
+                "header",
+            ),
+        ),
+        errors=(
+            _REPEATED,
+            DeviceError(400, "invalid_request", "Last-Event-ID is not the id of an event"),
+            *_TOKEN,
+            _BAD_PROOF,
+            DeviceError(403, "user_blocked", "The user is blocked"),
+        ),
+        description=(
+            "`pending` has an item of the list as its data, `resolved` its `txlnkid` and the "
+            "`state` it ended in (`approved`, `denied`, `cancelled`, `unreachable`), `expired` its "
+            "`txlnkid`. `gone` is the last event of a device that was removed, or whose person was "
+            "blocked. The `id` of an event says all that was told as pending, so that whoever goes "
+            "on with it hears the rest, and nothing twice. A comment keeps a quiet stream alive."
+        ),
     ),
 )

@@ -53,6 +53,7 @@ _PATH_PARAMETERS = {
     "consent_id": ("A consent", "007Lp0WqPRmDFzOsCFyw0ESJmbBpOF4kgsQTTWsbNQ0XfA"),
     "name": ("A factor", "push-notification"),
     "id": ("What it is about", "007Lp0WqPRmDFzOs"),
+    "file": ("A file", "style.css"),
 }
 _IN_PATH = re.compile(r"\{(\w+)\}").findall
 

@@ -35,6 +35,8 @@ TENANT = Answer(
         },
         "dynamic_client_registration_security_mode": "strict",
         "dynamic_client_registration_access": "open",
+        "number_matching": False,
+        "mailbox_approval": False,
     },
 )
 CONNECTION = Answer(

@@ -10,18 +10,17 @@ from collections.abc import Iterable
 
 from api.management.routes import Row
 from api.openapi.applications import APPLICATIONS
+from api.openapi.authenticator import AUTHENTICATOR
 from api.openapi.devices import DEVICES
 from api.openapi.guardian import GUARDIAN
 from api.openapi.installation import INSTALLATION
 from api.openapi.management import Described, operation
-from api.openapi.operation import HTML, Answer, Operation, Parameter
+from api.openapi.operation import Operation
 from api.openapi.people import PEOPLE
 from api.openapi.protocol import PROTOCOL
 from api.openapi.public import PUBLIC
 from api.openapi.records import RECORDS
 from api.openapi.registration import REGISTRATION
-from consent.errors import management_body
-from consent.management.listing import invalid_query
 
 MANAGEMENT: dict[tuple[str, str], Described] = {
     **APPLICATIONS,
@@ -31,22 +30,6 @@ MANAGEMENT: dict[tuple[str, str], Described] = {
     **INSTALLATION,
 }
 
-_PAGES = (
-    Operation(
-        "GET",
-        "/mfa/enrollment",
-        "Phones",
-        "Where a ticket's URL leads: the code for a phone",
-        (
-            Answer(200, "A page for people", media_type=HTML),
-            Answer(404, "A page for people: the link is not valid (any more)", media_type=HTML),
-        ),
-        management_body,
-        parameters=(Parameter("ticket", "The enrolment ticket", {"type": "string"}),),
-        errors=(invalid_query("malformed"),),
-    ),
-)
-
 
 def operations(rows: Iterable[Row]) -> list[Operation]:
     """What is described of `api.management.routes.table` and all that is not in it."""
@@ -55,7 +38,7 @@ def operations(rows: Iterable[Row]) -> list[Operation]:
         for row in rows
         if (row.method, path := plain(row.path)) in MANAGEMENT
     ]
-    return [*PROTOCOL, *REGISTRATION, *DEVICES, *PUBLIC, *_PAGES, *described]
+    return [*PROTOCOL, *REGISTRATION, *DEVICES, *PUBLIC, *AUTHENTICATOR, *described]
 
 
 def plain(path: str) -> str:

@@ -57,6 +57,7 @@ _CREDENTIALS = {
     "initialAccessToken": ("-H", "Authorization: Bearer $TOKEN"),
     "registrationAccessToken": ("-H", "Authorization: Bearer $TOKEN"),
     "enrollmentTicket": ("-H", 'Authorization: Ticket id="$TICKET"'),
+    "mailboxToken": ("-H", "Authorization: Mailbox $MAILBOX_TOKEN"),
     "deviceToken": ("-H", "Authorization: Bearer $DEVICE_TOKEN"),
     "transactionToken": ("-H", "Authorization: Bearer $TXTKN"),
     "mfaDpopTransactionToken": ("-H", "Authorization: MFA-DPoP $TXTKN"),

@@ -22,6 +22,7 @@ from api.openapi.operation import Answer, Body, Parameter, shown
 from consent.client import DeliveryMode
 from consent.lifecycle import State
 from consent.management import consents, enrollments, users
+from consent.management.refused_clients import not_refused
 
 _USERS, _PHONES, _CONSENTS = "Users", "Enrolments", "Consents"
 _USER_ID = "auth0|5f7c8ec7c33c6c004bbafe82"
@@ -56,6 +57,15 @@ class Enrollment(Struct, kw_only=True):
     auth_method: Literal["guardian"]
     enrolled_at: Date
     push_reachable: bool
+
+
+class RefusedClient(Struct, kw_only=True):
+    """A client that may not ask a user before `until`."""
+
+    client_id: str
+    reason: Literal["not_me", "denied_before"]
+    denials: int
+    until: Date
 
 
 class Consent(Struct, kw_only=True):
@@ -199,6 +209,28 @@ PEOPLE = {
         errors=(users.inexistent_user(),),
     ),
     ("DELETE", "/users/{user_id}/authenticators"): Described(_PHONES, GONE),
+    ("GET", "/users/{user_id}/refused-clients"): Described(
+        _USERS,
+        Answer(
+            200,
+            "Clients that may not ask this user for now",
+            list[RefusedClient],
+            [
+                {
+                    "client_id": "bank",
+                    "reason": "not_me",
+                    "denials": 1,
+                    "until": "2026-03-02T12:00:00.000Z",
+                }
+            ],
+        ),
+        errors=(users.inexistent_user(),),
+        description="`not_me`: the user had not expected its request; `denied_before`: they have "
+        "denied it more than once since they approved of it last.",
+    ),
+    ("DELETE", "/users/{user_id}/refused-clients/{client_id}"): Described(
+        _USERS, GONE, errors=(not_refused(),), description="It may ask again at once."
+    ),
     ("POST", "/guardian/enrollments/ticket"): Described(
         _PHONES,
         Answer(

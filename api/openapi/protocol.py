@@ -47,6 +47,7 @@ from consent.errors import (
 _CLIENT: Security = ({"clientSecretBasic": []}, {"clientCertificate": []}, {})
 _ACCESS_TOKEN: Security = ({"accessToken": []}, {"dpopAccessToken": []})
 _TOKEN = "eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.e30.c2lnbmF0dXJl"  # noqa: S105 - an example
+_RECEIPT = "eyJhbGciOiJFUzI1NiIsInR5cCI6InJlY2VpcHQrand0In0.e30.c2lnbmF0dXJl"
 _REQUEST_ID = "007Lp0WqPRmDFzOsCFyw0ESJmbBpOF4kgsQTTWsbNQ0XfA"
 _UNAUTHENTICATED = InvalidClient("Client authentication failed")
 _DPOP = Parameter("DPoP", "A proof of the key to bind to (RFC 9449)", {"type": "string"}, "header")
@@ -167,7 +168,12 @@ PROTOCOL = (
                 200,
                 "The person is being asked",
                 answers.Accepted,
-                {"auth_req_id": _REQUEST_ID, "expires_in": 300, "interval": 5},
+                {
+                    "auth_req_id": _REQUEST_ID,
+                    "expires_in": 300,
+                    "interval": 5,
+                    "matching_number": "42",
+                },
             ),
         ),
         oauth_body,
@@ -233,6 +239,27 @@ PROTOCOL = (
         _CLIENT,
         body=Body(answers.TokenQuestion, {"token": _TOKEN}, (FORM,)),
         errors=(InvalidRequest("token is missing"), _UNAUTHENTICATED),
+    ),
+    Operation(
+        "POST",
+        "/oauth/receipt",
+        "Asking people",
+        "A receipt of an approval, which others can verify",
+        (Answer(200, "The receipt", answers.Receipt, {"receipt": _RECEIPT}),),
+        oauth_body,
+        _CLIENT,
+        body=Body(answers.ReceiptRequest, {"auth_req_id": _REQUEST_ID}, (FORM, JSON)),
+        errors=(
+            AuthorizationPending("The end-user authorization is pending"),
+            AccessDenied("The end-user denied the authorization request"),
+            ExpiredToken("The auth_req_id has expired"),
+            InvalidGrant("The auth_req_id is unknown or was issued to another client"),
+            InvalidRequest("auth_req_id is missing"),
+            _UNAUTHENTICATED,
+        ),
+        description="For a request of this client, however it is told of the end, from the "
+        "approval on for as long as its record is kept. It holds what the person was shown and the "
+        "answer as their device signed it.",
     ),
     _userinfo("GET"),
     _userinfo("POST"),

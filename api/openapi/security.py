@@ -32,6 +32,7 @@ def security_schemes(settings: Settings) -> dict[str, object]:
             "name": "Authorization",
             "description": '`Ticket id="..."`',
         },
+        "mailboxToken": http("Mailbox", "The token in the link of a mail"),
         "deviceToken": http("bearer", "The token of an enrolment, or one the device signed"),
         "transactionToken": http("bearer", "`txtkn` of a push"),
         "mfaDpopTransactionToken": http("MFA-DPoP", "`txtkn` of a push, with a proof"),

@@ -26,6 +26,8 @@ DESCRIPTIONS = {
     "gd_send_pn_failure": "A push notification could not be sent",
     "gd_auth_succeed": "A person approved",
     "gd_auth_rejected": "A person denied",
+    "gd_auth_not_me": "A person denied what they had not expected",
+    "gd_mailbox_opened": "The link of a mail was opened",
     "gd_enrollment_complete": "A device was enrolled",
     "gd_unenroll": "A device was removed",
     "gd_update_device_account": "A device was updated",

@@ -9,6 +9,7 @@ from consent.client import (
     CLIENT_CREDENTIALS_GRANT,
     DEFAULT_GRANT_TYPES,
     AuthenticationMethod,
+    Channel,
     Client,
     DeliveryMode,
     JwtConfiguration,
@@ -98,6 +99,11 @@ class NewClient(msgspec.Struct, frozen=True, kw_only=True):
     backchannel_client_notification_endpoint: Url = ""
     backchannel_authentication_request_signing_alg: Text = ""
     backchannel_user_code_parameter: bool = False
+    async_approval_notification_channels: (
+        Annotated[list[Channel], msgspec.Meta(min_length=1, max_length=len(get_args(Channel)))]
+        | None
+    ) = None
+    number_matching: bool = False
     long_poll_seconds: int = 0
     authorization_details_types: (
         Annotated[list[RequiredText], msgspec.Meta(max_length=_DETAILS_TYPES_MAX)] | None
@@ -117,6 +123,9 @@ def new_client(body: dict[str, object], *, client_id: str, check_url: CheckUrl) 
     if not GRANT_TYPES.issuperset(wanted.grant_types):
         raise invalid_body("'Not a known grant type' on property grant_types.")
     check_each_once("authorization_details_types", wanted.authorization_details_types or [])
+    check_each_once(
+        "async_approval_notification_channels", wanted.async_approval_notification_channels or []
+    )
     for text in [*wanted.client_metadata, *wanted.client_metadata.values()]:
         if not text.isprintable():
             raise invalid_body(

@@ -47,6 +47,14 @@ def enrollment_uri(ticket: str, label: str, friendly_name: str, settings: Settin
     return f"otpauth://totp/{account}?enrollment_tx_id={ticket}&base_url={base_url}"
 
 
+def authenticator_uri(ticket: str, settings: Settings) -> str:
+    """
+    What makes a browser an authenticator. The ticket is in the fragment, which is sent to nobody
+    and stands in no log (T34).
+    """
+    return settings.url(f"authenticator#ticket={ticket}")
+
+
 def enrollment_shown(stored: Device, *, push_reachable: bool) -> dict[str, object]:
     """One device; `push_reachable` is ours: a push address is known that has not died."""
     return {

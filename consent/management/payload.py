@@ -5,6 +5,7 @@ Members nobody knows are ignored, and null is as good as nothing: client librari
 """
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -43,7 +44,7 @@ def check_no_markup(name: str, text: str) -> None:
         raise invalid_body(f"'Must not contain < or >' on property {name}.")
 
 
-def check_each_once(name: str, values: list[str]) -> None:
+def check_each_once(name: str, values: Sequence[str]) -> None:
     if len(set(values)) != len(values):
         raise invalid_body(f"'Array items are not unique' on property {name}.")
 

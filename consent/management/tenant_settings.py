@@ -15,6 +15,8 @@ class TenantSettings(msgspec.Struct, frozen=True, kw_only=True):
     flags: Flags = Flags()
     dynamic_client_registration_security_mode: SecurityMode = "strict"
     dynamic_client_registration_access: RegistrationAccess = "open"
+    number_matching: bool = False
+    mailbox_approval: bool = False
 
 
 def changed_tenant(stored: Tenant, body: dict[str, object]) -> Tenant:

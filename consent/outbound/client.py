@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -33,6 +33,13 @@ LOOKUPS_MAX = 32  # a name server that does not answer holds a thread for many s
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "Nod"}
 
 LookUp = Callable[..., Any]  # socket.getaddrinfo, or a test's
+
+
+class Answer(NamedTuple):
+    """Without its body. The headers are looked up without regard to case."""
+
+    status: int
+    headers: Mapping[str, str]
 
 
 class OutboundFailed(Exception):  # noqa: N818 - said of the call
@@ -63,6 +70,7 @@ class GuardedClient:
         ports: Collection[int] = (443,),
         ca_file: Path | None = None,
         timeout_seconds: float = policy.OUTBOUND_TIMEOUT_SECONDS,
+        connections_of_a_host_max: int = CONNECTIONS_OF_A_HOST_MAX,
         look_up: LookUp = socket.getaddrinfo,
     ) -> None:
         """`timeout_seconds` bounds a whole call. Raises OSError for a file that holds no CA."""
@@ -79,7 +87,7 @@ class GuardedClient:
                 resolver=self._resolver,
                 socket_factory=self._socket,
                 limit=CONNECTIONS_MAX,
-                limit_per_host=CONNECTIONS_OF_A_HOST_MAX,
+                limit_per_host=connections_of_a_host_max,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=_HEADERS,
@@ -89,11 +97,14 @@ class GuardedClient:
         )
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
+    def from_settings(
+        cls, settings: Settings, *, connections_of_a_host_max: int = CONNECTIONS_OF_A_HOST_MAX
+    ) -> Self:
         return cls(
             allowed_networks=networks(settings.outbound_allowed_networks),
             ports=ports(settings.outbound_ports),
             ca_file=settings.outbound_ca_file,
+            connections_of_a_host_max=connections_of_a_host_max,
         )
 
     async def get_json(self, url: str) -> bytes:
@@ -112,10 +123,10 @@ class GuardedClient:
                     raise OutboundFailed("too_large")
             return bytes(body)
 
-    async def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> int:
-        """The status of the answer, whatever it is; its body is not read. Raises OutboundFailed."""
+    async def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Whatever it is; its body is not read. Raises OutboundFailed."""
         async with self._answer("POST", url, data=body, headers=headers) as answer:
-            return answer.status
+            return Answer(answer.status, answer.headers)
 
     async def aclose(self) -> None:
         await self._session.close()

@@ -17,22 +17,34 @@ person has open, derive it from P, and stay in the slot.
                                    redeemed_at claimed_at delivered_at
                                    mode refresh cnf
                                    calls called_by call_reported
+                                   channels reached widens_at
                                    TTL: the deadline and the retention after it; every value is
                                    short, so that Redis packs the hash into one piece of memory
     P:story:<consent_id>     string  lines: the request (JSON), then what became of it, each push
                                    attempt and the answer ("<ms> <JSON>"); same TTL
     P:callback:<consent_id>  string  what it takes to call the client back, sealed, until that is
                                    done; TTL: the deadline and a while after it
+    P:receipt:<consent_id>   string  who approved, and the answer as its device signed it (JSON;
+                                   `consent.receipt.Approval`); same TTL as the consent
+    P:mailbox:<consent_id>   hash  mailbox device_id -> as in P:devices: the one key that was bound
+                                   to the consent by its mail; TTL: that of the consent
     P:grant:<consent_id>     hash  what its refresh token is of: client person request auth_time_ms
                                    generation rotated_at last_op expires_at idle_ms cnf;
                                    TTL: the life of the token, or idle_ms after it was used
     P:revoked:<jti>          string  an access token, or `<jti>.*` all of an approval; TTL: its life
     P:open:<person_id>       zset  consent_id -> deadline: what the person has not answered
     P:recent:<person_id>     zset  consent_id -> time accepted: the last minute's requests
+    P:refusals:<person_id>   hash  client_id -> "<ms it may ask again> <denials> <why>"; TTL: until
+                                   the last is forgotten
+    P:mailed:<person_id>     zset  consent_id -> time accepted: the last hour's requests that may
+                                   have travelled by e-mail
     P:opened                 zset  consent_id -> deadline: all that is open in the partition
     P:accepted               zset  consent_id -> time its record goes: all there are
     P:outbox                 zset  consent_id -> time from which a sweeper may claim what is owed
     P:calls                  zset  consent_id -> the same for the call that is owed to the client
+    P:notices                zset  device_id -> the same for the notice that it was added
+    P:notice:<device_id>     hash  expires_at attempts leased_by reported told:<device_id>;
+                                   TTL: what is left of the day for which it is tried
     P:person:<person_id>     hash  user (JSON) blocked since hints terms code last_op
                                    code_failures code_locked_until code_failed_by
                                    (hints: digests the person is found by when they are to be
@@ -76,6 +88,8 @@ person has open, derive it from P, and stay in the slot.
     nod:{directory}:workers  zset  worker -> time of its last sign of life
     nod:directory            channel: "<hash> <id>" when a record of the directory changed
     nod:decided              channel: consent_id when it was answered, or ended
+    nod:person:<person_id>   channel: silent word that what the person is asked has changed, or
+                                   who may know
 
 Times are milliseconds by the clock of Redis, except where a name says otherwise.
 """

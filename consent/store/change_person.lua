@@ -13,7 +13,10 @@ local known, last = unpack(redis.call('HMGET', KEYS[1], 'user', 'last_op'))
 if known and last == ARGV[9] then return 'changed' end  -- the same call, repeated
 if known ~= ARGV[1] then return 'superseded' end
 redis.call('HSET', KEYS[1], 'user', ARGV[2], 'hints', ARGV[5], 'last_op', ARGV[9])
-if ARGV[3] == '1' then redis.call('HSET', KEYS[1], 'blocked', '1') end
+if ARGV[3] == '1' then
+  redis.call('HSET', KEYS[1], 'blocked', '1')
+  stir(ARGV[6])
+end
 if ARGV[3] == '0' then redis.call('HDEL', KEYS[1], 'blocked') end
 if ARGV[4] ~= '' then
   -- The wrong codes were wrong for another one.

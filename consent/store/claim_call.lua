@@ -37,7 +37,7 @@ local person = KEYS[5] .. ':person:' .. c[3]
 if push and (state == ARGV[4] or state == ARGV[5]) then
   -- Before every attempt: the person may still be answered for, by the device that was (T39).
   local stands = person_stands(person, c[7])
-    and redis.call('HEXISTS', KEYS[5] .. ':devices:' .. c[3], c[8]) == 1
+    and answers_for(KEYS[5], c[3], ARGV[1], c[8])
   if expired then
     state = 'expired'
   elseif not stands or (state == ARGV[4] and c[5]) then

@@ -14,13 +14,14 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import redis.asyncio
-from redis.asyncio.connection import parse_url
+from redis.asyncio.connection import AbstractConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
 from consent.store.lane import Argument, Lane, Reply, StoreError, StoreUnavailable
 from consent.store.scripts import SHA1, load_all
+from consent.store.subscriptions import Subscriptions
 
 CLUSTER_SCHEMES = {"redis+cluster": "redis", "rediss+cluster": "rediss"}
 CONNECT_TIMEOUT_SECONDS = 0.5
@@ -62,6 +63,10 @@ class Redis:
         async for message in _messages(lambda: self._url, channel):
             yield message
 
+    def subscriptions(self) -> Subscriptions:
+        """Channels that come and go."""
+        return Subscriptions(lambda: _connection(self._url))
+
     async def aclose(self) -> None:
         await self._lane.aclose()
 
@@ -97,11 +102,15 @@ class Cluster(Redis):
         return await self._routed("", *arguments)
 
     async def messages(self, channel: str) -> AsyncIterator[str]:
-        def url() -> str:  # any node tells what is said anywhere
-            return self._url_of(secrets.choice([*self._nodes]))
-
-        async for message in _messages(url, channel):
+        async for message in _messages(self._any_url, channel):
             yield message
+
+    def subscriptions(self) -> Subscriptions:
+        return Subscriptions(lambda: _connection(self._any_url()))
+
+    def _any_url(self) -> str:
+        """Any node tells what is said anywhere."""
+        return self._url_of(secrets.choice([*self._nodes]))
 
     async def _routed(self, key: str, *arguments: Argument) -> Reply:
         slot = key_slot(key.encode())
@@ -189,6 +198,11 @@ async def open_redis(url: str) -> Redis:
 
 
 def open_lane(url: str, *, scripts: bool = True) -> Lane:
+    return Lane(lambda: _connection(url), load_all if scripts else None)
+
+
+def _connection(url: str) -> AbstractConnection:
+    """Not connected yet."""
     options: dict[str, Any] = {**parse_url(url)}
     kind = options.pop("connection_class", redis.asyncio.Connection)
     options |= {
@@ -198,7 +212,8 @@ def open_lane(url: str, *, scripts: bool = True) -> Lane:
         # that closes a lane; a lane has a patience of its own.
         "socket_timeout": None,
     }
-    return Lane(lambda: kind(**options), load_all if scripts else None)
+    connection: AbstractConnection = kind(**options)
+    return connection
 
 
 async def _messages(url: Callable[[], str], channel: str) -> AsyncIterator[str]:

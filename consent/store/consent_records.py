@@ -8,6 +8,7 @@ merged from those of the partitions; where it goes on is a place in that order.
 
 import asyncio
 import heapq
+from typing import NamedTuple
 
 from consent.lifecycle import Event, row
 from consent.management.consents import Place
@@ -16,6 +17,15 @@ from consent.store.keys import Partition, partitions
 
 _CANCEL_FROM, _CANCEL_TO = row(Event.CANCEL)
 _LOOKED_AT_ONCE = 500
+
+
+class Asked(NamedTuple):
+    """What a client asked: the request as JSON, and from when to when, in milliseconds."""
+
+    client_id: str
+    request: bytes
+    created_at_ms: int
+    expires_at_ms: int
 
 
 class ConsentRecords:
@@ -79,11 +89,21 @@ class ConsentRecords:
                 total[name.decode()] = total.get(name.decode(), 0) + int(count)
         return total
 
-    async def client_of(self, consent_id: str) -> str:
-        """The client that asks, '' when there is no such consent."""
+    async def asked(self, consent_id: str) -> Asked | None:
+        """What was asked, in one round trip; None when there is no such consent."""
         p = Partition.of(consent_id)
-        client_id = await self._redis.execute("HGET", p.consent(consent_id), "client")
-        return client_id.decode() if client_id else ""
+        fields = self._redis.execute(
+            "HMGET", p.consent(consent_id), "client", "created_at", "expires_at"
+        )
+        # Neither changes once it is written, so both need not be read in one step.
+        (client_id, created_at, expires_at), story = await asyncio.gather(
+            fields, self._redis.execute("GET", p.story(consent_id))
+        )
+        if client_id is None or story is None:
+            return None
+        return Asked(
+            client_id.decode(), story.partition(b"\n")[0], int(created_at), int(expires_at)
+        )
 
     async def newest(
         self, most: int, *, before: Place | None = None, person_id: str = ""

@@ -1,7 +1,8 @@
 """
 Consents: the life of a request, one method a script.
 
-What a consent owes to phones is `notifications`, to clients `calls`; lists are `consent_records`.
+What a consent owes to phones is `notifications`, to clients `calls`; what a phone has not answered
+is `pending`; lists are `consent_records`.
 """
 
 import secrets
@@ -20,8 +21,7 @@ _REDEEM_FROM, _REDEEM_TO = row(Event.REDEEM)
 class Refused(NamedTuple):
     """Why a request was not accepted, and after how many milliseconds it might be."""
 
-    why: str  # unknown_user, blocked, no_device, missing_user_code, invalid_user_code,
-    # user_code_locked, too_many_recent, too_many_open, tenant_full
+    why: str  # as accept.lua replies; `api.refused_start` has an error for each
     wait_ms: int = 0
 
 
@@ -50,6 +50,22 @@ class Terms(NamedTuple):
     refresh_lives_ms: tuple[int, ...] = ()  # absolute and idle, where there is a refresh token
     confirmation: str = ""  # what the tokens of a push are bound to
     connections: tuple[str, ...] | None = None  # of the people a third party may ask; None: all
+    channels: tuple[str, ...] = ()  # in order: push, email, mailbox; none: push alone
+    capability: str = ""  # what a device must be able to do to approve
+
+
+class Answer(NamedTuple):
+    """
+    A device's verified answer. `fact` (JSON) goes into the story; `receipt` (JSON) is kept of an
+    approval, and `request` (JSON) is what it is of from then on, if that is not as it was asked.
+    Of a denial `not_me` says that the person did not expect this client.
+    """
+
+    event: Event
+    fact: bytes
+    receipt: bytes = b""
+    not_me: bool = False
+    request: bytes = b""
 
 
 PLAIN = Terms()
@@ -69,6 +85,9 @@ def _said(terms: Terms) -> tuple[str | bytes | int, ...]:
         terms.confirmation,
         policy.CALLABLE_AFTER_ANSWER_MS,
         "" if terms.connections is None else "\n" + "".join(f"{it}\n" for it in terms.connections),
+        " ".join(terms.channels),
+        terms.capability,
+        policy.MAILS_OF_A_PERSON_PER_HOUR_MAX,
     )
 
 
@@ -79,12 +98,6 @@ class Question(NamedTuple):
     request: bytes = b""
     created_at_ms: int = 0
     expires_at_ms: int = 0
-
-
-class PendingConsent(NamedTuple):
-    consent_id: str
-    created_at_ms: int
-    expires_at_ms: int
 
 
 _POLLED_PENDING = Polled("pending")
@@ -131,6 +144,7 @@ class Consents:
                 p.outbox,
                 p.story(consent_id),
                 p.accepted,
+                p.refusals(person_id),
             ],
             consent_id,
             client_id,
@@ -220,7 +234,7 @@ class Consents:
             "fetch",
             [
                 p.consent(consent_id),
-                p.devices(person_id),
+                p.devices_that_answer(person_id, device_id, consent_id),
                 p.proof(proof),
                 p.stats,
                 p.story(consent_id),
@@ -236,29 +250,6 @@ class Consents:
             return Question(reply[0].decode())
         return Question("question", reply[1].partition(b"\n")[0], int(reply[2]), int(reply[3]))
 
-    async def pending(
-        self, *, person_id: str, device_id: str, thumbprint: str, proof: str
-    ) -> list[PendingConsent] | str:
-        """What a device's person has not answered, newest first, or why it may not know."""
-        p = Partition.of(person_id)
-        reply = await self._redis.run(
-            "pending",
-            [p.devices(person_id), p.proof(proof), p.open(person_id), p.consent()],
-            device_id,
-            thumbprint,
-            policy.PROOF_REMEMBERED_MS,
-            self.operation_id(),
-            policy.PENDING_LISTED_MAX,
-        )
-        if reply[0] != b"pending":
-            return str(reply[0].decode())
-        return [
-            PendingConsent(consent_id.decode(), int(created_at), int(expires_at))
-            for consent_id, created_at, expires_at in zip(
-                reply[2::3], reply[3::3], reply[4::3], strict=True
-            )
-        ]
-
     async def answer(
         self,
         *,
@@ -266,24 +257,25 @@ class Consents:
         person_id: str,
         device_id: str,
         thumbprint: str,
-        event: Event,
-        fact: bytes,
+        answer: Answer,
     ) -> str:
         """Apply a device's verified answer; the reply says whether it is the one that counts."""
-        p = Partition.of(person_id)
-        source, target = row(event)
+        p, settings = Partition.of(person_id), self._settings
+        source, target = row(answer.event)
         follows = _REDEEM_TO if target == _REDEEM_FROM else target
         reply = await self._redis.run(
             "answer",
             [
                 p.consent(consent_id),
-                p.devices(person_id),
+                p.devices_that_answer(person_id, device_id, consent_id),
                 p.person(person_id),
                 p.open(person_id),
                 p.opened,
                 p.outbox,
                 p.stats,
                 p.story(consent_id),
+                p.refusals(person_id),
+                p.receipt(consent_id),
             ],
             consent_id,
             person_id,
@@ -291,8 +283,17 @@ class Consents:
             thumbprint,
             source,
             target,
-            fact,
+            answer.fact,
             follows,
             policy.SWEEP_AFTER_MS,
+            *(
+                (settings.new_device_cool_off_seconds * 1_000, answer.receipt)
+                if answer.event is Event.APPROVE
+                else ("not_me" if answer.not_me else "", settings.not_me_block_seconds * 1_000)
+            ),
+            policy.DENIAL_WAIT_MS,
+            policy.DENIAL_WAIT_MS_MAX,
+            policy.DENIALS_REMEMBERED_MS,
+            answer.request,
         )
         return str(reply[0].decode())

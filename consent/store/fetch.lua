@@ -1,6 +1,7 @@
 -- A phone asks what is being asked. Its proof is used up by the asking.
 --
--- KEYS  1 consent  2 devices of the person  3 proof  4 stats  5 story of the consent
+-- KEYS  1 consent  2 devices of the person, or the mailbox of the consent  3 proof  4 stats
+--       5 story of the consent
 -- ARGV  1 person_id  2 device_id  3 thumbprint of the key that signed the proof
 --       4 ms a proof is remembered  5 operation id  6 state in which there is a question
 -- Reply {'unknown_device'} | {'replayed'} | {'unknown'} | {'over'} | {'expired'}

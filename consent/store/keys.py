@@ -1,6 +1,6 @@
 """The names of the keys; their contents are described in the package's docstring."""
 
-from consent.identifiers import partition_of
+from consent.identifiers import partition_of, person_of_mailbox_device
 
 CLIENTS = "nod:{directory}:clients"
 RESOURCE_SERVERS = "nod:{directory}:resource_servers"
@@ -16,6 +16,7 @@ FACTS = "nod:{directory}:facts"
 WORKERS = "nod:{directory}:workers"
 CHANGES = "nod:directory"
 DECIDED = "nod:decided"
+PERSON = "nod:person:"
 LOG_RECORDS = "nod:{log}:records"
 LOG_STATE = "nod:{log}:state"
 LOG_APPENDER = "nod:{log}:appender"
@@ -97,11 +98,24 @@ class Partition:
     def accepted(self) -> str:
         return self.prefix + ":accepted"
 
+    @property
+    def notices(self) -> str:
+        return self.prefix + ":notices"
+
+    def notice(self, device_id: str) -> str:
+        return f"{self.prefix}:notice:{device_id}"
+
     def consent(self, consent_id: str = "") -> str:
         return f"{self.prefix}:consent:{consent_id}"
 
     def story(self, consent_id: str) -> str:
         return f"{self.prefix}:story:{consent_id}"
+
+    def receipt(self, consent_id: str) -> str:
+        return f"{self.prefix}:receipt:{consent_id}"
+
+    def mailbox(self, consent_id: str) -> str:
+        return f"{self.prefix}:mailbox:{consent_id}"
 
     @property
     def calls(self) -> str:
@@ -119,6 +133,12 @@ class Partition:
     def open(self, person_id: str = "") -> str:
         return f"{self.prefix}:open:{person_id}"
 
+    def refusals(self, person_id: str) -> str:
+        return f"{self.prefix}:refusals:{person_id}"
+
+    def mailed(self, person_id: str) -> str:
+        return f"{self.prefix}:mailed:{person_id}"
+
     def recent(self, person_id: str) -> str:
         return f"{self.prefix}:recent:{person_id}"
 
@@ -127,6 +147,12 @@ class Partition:
 
     def devices(self, person_id: str) -> str:
         return f"{self.prefix}:devices:{person_id}"
+
+    def devices_that_answer(self, person_id: str, device_id: str, consent_id: str) -> str:
+        """Where a device is known: what was opened from a mail, beside its one consent alone."""
+        if person_of_mailbox_device(device_id) is None:
+            return self.devices(person_id)
+        return self.mailbox(consent_id)
 
     def addresses(self, person_id: str = "") -> str:
         return f"{self.prefix}:addresses:{person_id}"

@@ -13,10 +13,11 @@ _GIVE_UP_FROM, _GIVE_UP_TO = row(Event.GIVE_UP)
 
 
 class Due(NamedTuple):
-    """Consents that owe something: a push to a phone, or a call to their client."""
+    """What owes something: consents a push to a phone, or a call to their client."""
 
     pushes: list[str]
     calls: list[str]
+    notices: list[str]  # device_id: that it was added
 
 
 class Claim(NamedTuple):
@@ -48,8 +49,9 @@ class Notifications:
 
     async def due(self, partition: Partition, most: int) -> Due:
         """What a partition owes by now and is leased to nobody."""
-        reply = await self._redis.run("due", [partition.outbox, partition.calls], most)
-        return Due(*[[consent_id.decode() for consent_id in owed] for owed in reply])
+        names = [partition.outbox, partition.calls, partition.notices]
+        reply = await self._redis.run("due", names, most)
+        return Due(*[[owing.decode() for owing in owed] for owed in reply])
 
     async def claim(self, consent_id: str) -> Claim | None:
         """Lease the notification of a consent, None when there is nothing to do for it."""
@@ -101,6 +103,7 @@ class Notifications:
             retry_in_ms,
             _GIVE_UP_FROM,
             _GIVE_UP_TO,
+            policy.FALLBACK_AFTER_MS,
             *flat,
         )
         return reply.decode()

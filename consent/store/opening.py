@@ -17,9 +17,14 @@ from consent.store.consent_records import ConsentRecords
 from consent.store.consents import Consents
 from consent.store.directory import Directory
 from consent.store.grants import Grants
+from consent.store.mailboxes import Mailboxes
+from consent.store.notices import Notices
 from consent.store.notifications import Notifications
+from consent.store.pending import PendingConsents
 from consent.store.people import People
 from consent.store.people_lists import PeopleLists
+from consent.store.receipts import Receipts
+from consent.store.refusals import Refusals
 from consent.store.registrations import Registrations
 from consent.store.replays import Replays
 from consent.store.secret_key import secret_key
@@ -34,7 +39,9 @@ class Store:
     redis: Redis
     seal: Seal
     consents: Consents
+    pending: PendingConsents
     notifications: Notifications
+    notices: Notices
     consent_records: ConsentRecords
     people: People
     people_lists: PeopleLists
@@ -44,6 +51,9 @@ class Store:
     calls: Calls
     audit: Audit
     registrations: Registrations
+    receipts: Receipts
+    refusals: Refusals
+    mailboxes: Mailboxes
 
     async def aclose(self) -> None:
         await self.redis.aclose()
@@ -84,7 +94,9 @@ def store_over(redis: Redis, seal: Seal, settings: Settings) -> Store:
         redis=redis,
         seal=seal,
         consents=Consents(redis, settings),
+        pending=PendingConsents(redis),
         notifications=Notifications(redis),
+        notices=Notices(redis),
         consent_records=ConsentRecords(redis, settings.partitions),
         people=People(redis),
         people_lists=PeopleLists(redis, settings.partitions),
@@ -94,6 +106,9 @@ def store_over(redis: Redis, seal: Seal, settings: Settings) -> Store:
         calls=Calls(redis),
         audit=Audit(redis, settings.partitions),
         registrations=Registrations(redis, directory),
+        receipts=Receipts(redis),
+        refusals=Refusals(redis),
+        mailboxes=Mailboxes(redis),
     )
 
 

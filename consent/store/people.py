@@ -121,6 +121,8 @@ class People:
                 p.recent(person_id),
                 p.people,
                 p.found_by,
+                p.refusals(person_id),
+                p.mailed(person_id),
             ],
             p.prefix,
             person_id,
@@ -146,6 +148,12 @@ class People:
         person_id: bytes | None = await self._redis.execute("HGET", key, "person")
         return person_id.decode() if person_id else None
 
+    async def ticket_status(self, ticket: str) -> tuple[str, bytes]:
+        """`open` or `used`, and the user (JSON) it is for; `gone`, and nothing."""
+        p = Partition.of(ticket)
+        reply = await self._redis.run("read_ticket", [p.ticket(digest(ticket))], p.prefix)
+        return reply[0].decode(), reply[1] if len(reply) > 1 else b""
+
     async def enroll(
         self,
         *,
@@ -169,6 +177,7 @@ class People:
                 p.person(person_id),
                 p.devices(person_id),
                 p.addresses(person_id),
+                p.notices,
             ],
             person_id,
             device_id,

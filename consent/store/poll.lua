@@ -29,7 +29,7 @@ local bound_to = ARGV[10] or ''
 local function stands()
   local told = redis.call('HMGET', KEYS[1], 'decided_by', 'created_at')
   return person_stands(KEYS[2] .. ':person:' .. c[7], told[2])
-    and redis.call('HEXISTS', KEYS[2] .. ':devices:' .. c[7], told[1]) == 1
+    and answers_for(KEYS[2], c[7], string.match(KEYS[1], ':consent:(.*)$'), told[1])
 end
 
 local function granted()

@@ -48,11 +48,30 @@ local function person_stands(person, asked_at)
   return not asked_at or not known[3] or tonumber(known[3]) <= tonumber(asked_at)
 end
 
--- A consent has been decided: who holds a poll of it hears, and a client that is called back is
--- owed a call, which a sweeper may claim when it is due. P is the partition.
+-- Whether what answered is still the person's: a device of theirs, or what was opened from the mail
+-- of this consent, which nothing takes away. P is the partition.
+local function answers_for(P, person_id, consent_id, device_id)
+  return redis.call('HEXISTS', P .. ':devices:' .. person_id, device_id) == 1
+    or redis.call('HEXISTS', P .. ':mailbox:' .. consent_id, device_id) == 1
+end
+
+-- The e-mail address of a user (JSON) that is known to be theirs, or nil.
+local function verified_email(user)
+  local known = cjson.decode(user)
+  if known.email_verified == true and type(known.email) == 'string' then return known.email end
+end
+
+-- What a person is asked has changed, or who may know: their streams look again.
+local function stir(person_id) redis.call('PUBLISH', 'nod:person:' .. person_id, '') end
+
+-- A consent has been decided: who holds a poll of it hears, and who streams what its person is
+-- asked; a client that is called back is owed a call, which a sweeper may claim when it is due. P is
+-- the partition.
 local function decided(P, consent_id, due)
+  local c = redis.call('HMGET', P .. ':consent:' .. consent_id, 'person', 'mode')
   redis.call('PUBLISH', 'nod:decided', consent_id)
-  if redis.call('HEXISTS', P .. ':consent:' .. consent_id, 'mode') == 0 then return false end
+  stir(c[1])
+  if not c[2] then return false end
   redis.call('ZADD', P .. ':calls', due, consent_id)
   return true
 end
@@ -88,6 +107,25 @@ local function end_one(P, consent_id, from, to, code, e)
   return true, decided(P, consent_id, now)
 end
 
+-- A client is refused by a person: "<ms it is over> <denials> <why>" beside its id (T1). The first
+-- denial costs nothing, for what was wrong may be put right and asked again.
+local function refuse(refusals, client, now, why, not_me_ms, step_ms, most_ms, forgotten_ms)
+  local all, denials = redis.call('HGETALL', refusals), 1
+  for i = 1, #all, 2 do
+    local over_at, count = string.match(all[i + 1], '^(%d+) (%d+) ')
+    if now > over_at + forgotten_ms then
+      redis.call('HDEL', refusals, all[i])
+    elseif all[i] == client then
+      denials = count + 1
+    end
+  end
+  local wait_ms = denials > 1 and math.min(step_ms * 2 ^ math.min(denials - 2, 30), most_ms) or 0
+  if why == 'not_me' then wait_ms = tonumber(not_me_ms) else why = 'denied_before' end
+  redis.call('HSET', refusals, client, string.format('%d %d %s', now + wait_ms, denials, why))
+  local kept_ms = wait_ms + forgotten_ms
+  if redis.call('PTTL', refusals) < kept_ms then redis.call('PEXPIRE', refusals, kept_ms) end
+end
+
 -- Nobody can answer for a person any more: what is open ends now. P is the partition.
 local function end_open(P, person_id, from, to)
   local open = P .. ':open:' .. person_id
@@ -98,13 +136,29 @@ local function end_open(P, person_id, from, to)
 end
 
 -- A push address has one owner among the devices of a person. `name` is its kind and value, which
--- end every stored address.
+-- end every stored address. Says how many others had it.
 local function take_address(addresses, device_id, address, name)
-  local all = redis.call('HGETALL', addresses)
+  local all, taken = redis.call('HGETALL', addresses), 0
   for i = 1, #all, 2 do
-    if string.sub(all[i + 1], -#name) == name then redis.call('HDEL', addresses, all[i]) end
+    if all[i] ~= device_id and string.sub(all[i + 1], -#name) == name then
+      taken = taken + redis.call('HDEL', addresses, all[i])
+    end
   end
   redis.call('HSET', addresses, device_id, address)
+  return taken
+end
+
+-- An address is dead, if it is still the device's. The page of a browser asks by itself then, which
+-- this says.
+local function retire_address(addresses, devices, device_id, address, now)
+  if redis.call('HGET', addresses, device_id) ~= address then return false end
+  local key = redis.call('HGET', devices, device_id)
+  if key and string.match(address, '^%d+ %["webpush"') then
+    redis.call('HSET', addresses, device_id, now .. ' ["pull","' .. string.sub(key, 1, 43) .. '"]')
+    return true
+  end
+  redis.call('HDEL', addresses, device_id)
+  return false
 end
 
 -- What administrators find a person by, and nothing that was so before. `terms` are

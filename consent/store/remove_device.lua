@@ -12,6 +12,7 @@ redis.call('HDEL', KEYS[2], ARGV[1])
 if known == 1 then
   record(KEYS[1], 'gd_unenroll', 'person', ARGV[3], 'device', ARGV[1], 'e', ARGV[6])
   done(KEYS[1], ARGV[7])
+  stir(ARGV[3])
 end
 if known == 1 and redis.call('HLEN', KEYS[1]) == 0 then
   end_open(ARGV[2], ARGV[3], ARGV[4], ARGV[5])

@@ -7,6 +7,7 @@ import typer
 from consent import logs
 from scripts.administration import (
     apis,
+    ask,
     audit,
     clients,
     connections,
@@ -17,6 +18,7 @@ from scripts.administration import (
     importing,
     initial_access_tokens,
     keys,
+    receipt,
     tenant_settings,
     tickets,
     users,
@@ -45,11 +47,13 @@ app.add_typer(users.app, name="users")
 app.add_typer(tickets.app, name="tickets")
 app.add_typer(enrolments.app, name="enrolments")
 app.add_typer(consents.app, name="consents")
+app.add_typer(receipt.app, name="receipt")
 app.add_typer(tenant_settings.app, name="settings")
 app.add_typer(connections.app, name="connections")
 app.add_typer(initial_access_tokens.app, name="initial-access-tokens")
 app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
+app.command()(ask.ask)
 app.command("import")(importing.import_export)
 app.command()(doctor.doctor)
 

@@ -14,7 +14,7 @@ from consent.seal import Seal
 from consent.settings import Secret, Settings
 from consent.store.connections import open_redis
 from consent.store.directory import Directory
-from scripts.administration.checks import discovery, providers, server, surroundings, work
+from scripts.administration.checks import discovery, mail, providers, server, surroundings, work
 from scripts.administration.checks.finding import Finding, examined, failure
 from scripts.administration.installation import (
     AdministrationError,
@@ -135,6 +135,7 @@ async def _installation(settings: Settings) -> list[Finding]:
                 "push providers",
                 lambda: providers.providers(settings, directory, Seal(settings.secret_key)),
             ),
+            (mail.NAME, lambda: mail.mail(settings, directory, Seal(settings.secret_key))),
         ]
         return [it for name, check in checks for it in await examined(name, check)]
     finally:

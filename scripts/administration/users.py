@@ -9,7 +9,7 @@ from scripts.administration.bodies import Body, Members, body_of
 from scripts.administration.installation import AdministrationError
 from scripts.administration.listing import TAKE_DEFAULT, After, Every, Listed, Page, Take, show_list
 from scripts.administration.operator import Operator, asked, at, called
-from scripts.administration.output import Json, Record, as_json, details
+from scripts.administration.output import Json, Record, as_json, details, table
 
 app = typer.Typer(
     help="People who are asked. They answer with their phones (`tickets`, `enrolments`).",
@@ -106,6 +106,22 @@ def block(user: User) -> None:
 def unblock(user: User) -> None:
     """They can be asked again."""
     print(f"{_changed(user, {'blocked': False})['user_id']} is not blocked")
+
+
+@app.command()
+def refused(user: User, *, json: Json = False) -> None:
+    """Clients that may not ask this user for now, because they denied or did not expect them."""
+    found = called("GET", at("users", user_id_of(user), "refused-clients"))
+    print(as_json(found) if json else table(found) if found else "nobody")
+
+
+@app.command()
+def forgive(
+    user: User, client_id: Annotated[str, typer.Argument(help="a client the user refuses")]
+) -> None:
+    """Let a refused client ask this user again at once."""
+    called("DELETE", at("users", user_id_of(user), "refused-clients", client_id))
+    print(f"{client_id} may ask again")
 
 
 @app.command()

@@ -8,7 +8,16 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from scripts.benchmark import carrying, endpoints, holding, machine, memory, report, tenant
+from scripts.benchmark import (
+    carrying,
+    endpoints,
+    holding,
+    machine,
+    memory,
+    report,
+    streams,
+    tenant,
+)
 from scripts.benchmark.residents import Size
 
 PENDING = 200_000
@@ -25,6 +34,12 @@ async def _run_tenant(large: Size, directory: Path) -> report.Report:
     return report.Report(machine.description(), [], figures, tenants)
 
 
+async def _run_streams(directory: Path) -> report.Report:
+    machine.use_core(os.getpid(), 1)
+    _say("event streams")
+    return report.Report(machine.description(), [], await streams.measure(directory / "streams"))
+
+
 async def _run(pending: int, directory: Path) -> report.Report:
     machine.use_core(os.getpid(), 1)
     _say(f"endpoints, one of them among {pending:,} pending requests")
@@ -35,6 +50,8 @@ async def _run(pending: int, directory: Path) -> report.Report:
     figures += await carrying.measure(directory / "carrying")
     _say("held polls")
     figures += await holding.measure(directory / "holding")
+    _say("event streams")
+    figures += await streams.measure(directory / "streams")
     return report.Report(machine.description(), measured, figures)
 
 
@@ -48,6 +65,9 @@ def main() -> int:
         default=PENDING,
         metavar="N",
         help=f"open requests that one of the polls is among (default {PENDING:,})",
+    )
+    parser.add_argument(
+        "--streams", action="store_true", help="measure phones on event streams, and nothing else"
     )
     parser.add_argument(
         "--tenant",
@@ -80,7 +100,10 @@ def main() -> int:
         asyncio.Runner(loop_factory=_loop_factory()) as runner,
     ):
         path = Path(directory)
-        run = _run_tenant(large, path) if arguments.tenant else _run(arguments.pending, path)
+        if arguments.streams:
+            run = _run_streams(path)
+        else:
+            run = _run_tenant(large, path) if arguments.tenant else _run(arguments.pending, path)
         measured = runner.run(run)
     print(report.text(measured), end="")
     if arguments.json is not None:

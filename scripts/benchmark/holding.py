@@ -28,9 +28,9 @@ async def measure(directory: Path) -> list[Figure]:
         asked = await population.ask(await population.people(max(1, held // 500)), held)
         build = Traffic(population)
         with nod.api(0) as pid:
-            before = _resident_bytes(pid)
+            before = resident_bytes(pid)
             connections = [await asyncio.open_connection("127.0.0.1", nod.port) for _ in asked]
-            asking = await _commands(nod)
+            asking = await commands_run(nod)
             polls = [build.held_poll(one) for one in asked]
             for n in range(0, held, AT_ONCE):  # a burst of all of them would be shed
                 for (_, writer), poll in list(zip(connections, polls, strict=True))[
@@ -38,10 +38,10 @@ async def measure(directory: Path) -> list[Figure]:
                 ]:
                     writer.write(poll)
                 await _wait_for_commands(nod, asking + min(held, n + AT_ONCE))
-            memory = _resident_bytes(pid) - before
-            commands, used = await _commands(nod), machine.cpu_seconds(pid)
+            memory = resident_bytes(pid) - before
+            commands, used = await commands_run(nod), machine.cpu_seconds(pid)
             await asyncio.sleep(QUIET_SECONDS)
-            quiet = await _commands(nod) - commands
+            quiet = await commands_run(nod) - commands
             cpu = (machine.cpu_seconds(pid) - used) / QUIET_SECONDS
             waits_ms = await _approved(nod, connections, asked)
         for _, writer in connections:
@@ -75,11 +75,11 @@ async def _approved(
 async def _wait_for_commands(nod: Installation, count: int) -> None:
     """Until every poll has asked once."""
     async with asyncio.timeout(20):
-        while await _commands(nod) < count:  # noqa: ASYNC110 - the API does it
+        while await commands_run(nod) < count:  # noqa: ASYNC110 - the API does it
             await asyncio.sleep(0.02)
 
 
-async def _commands(nod: Installation) -> int:
+async def commands_run(nod: Installation) -> int:
     """How often a script has run."""
     reply: bytes = await nod.population.store.redis.command("INFO", "commandstats")
     for line in reply.decode().splitlines():
@@ -95,7 +95,7 @@ def _files_allowed() -> int:
     return most
 
 
-def _resident_bytes(pid: int) -> int:
+def resident_bytes(pid: int) -> int:
     command = ["ps", "-o", "rss=", "-p", str(pid)]
     shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return int(shown) * 1_024

@@ -32,6 +32,7 @@ from consent.lifecycle import Event
 from consent.push import Address, AddressKind
 from consent.settings import Settings
 from consent.store import keys
+from consent.store.consents import Answer
 from consent.store.opening import Store
 from scripts.simulated_phone import Account, SimulatedPhone
 
@@ -142,7 +143,7 @@ class Population:
             identifier=person.identifier,
             name="Simulated phone",
             public_key=self._key.jwk,
-            token_digest=digest(ticket),
+            token_digest=digest(own_token(person)),
             service="APNS" if kind == "apns" else "GCM",
             enrolled_at_ms=0,
         )
@@ -192,11 +193,15 @@ class Population:
             person_id=asked.person.person_id,
             device_id=asked.person.device_id,
             thumbprint=self._key.thumbprint,
-            event=Event.APPROVE,
-            fact=b'{"event":"answered"}',
+            answer=Answer(Event.APPROVE, b'{"event":"answered"}'),
         )
         if outcome != "answered":
             raise RuntimeError(f"a request was not approved: {outcome}")
+
+
+def own_token(person: Person) -> str:
+    """What a device shows to list what is pending, and to stream it."""
+    return f"dt_{person.device_id}.{person.identifier}"
 
 
 S = TypeVar("S")

@@ -196,10 +196,15 @@ def _target_of(body: object) -> str | None:
         case _:
             return None
     targets = [message[name] for name in ("token", "fid") if name in message]
-    data, android = message.get("data"), message.get("android", {})
-    if not message.keys() <= {"token", "fid", "data", "android"} or len(targets) != 1:
+    contents = [message[name] for name in ("data", "notification") if name in message]
+    android = message.get("android", {})
+    known = {"token", "fid", "data", "notification", "android"}
+    if not message.keys() <= known or len(targets) != 1 or len(contents) != 1:
         return None
+    [data] = contents
     if not isinstance(data, dict) or not all(isinstance(value, str) for value in data.values()):
+        return None
+    if "notification" in message and not data.keys() <= {"title", "body", "image"}:
         return None
     if sum(len(name.encode()) + len(data[name].encode()) for name in data) > DATA_MAX_BYTES:
         return None

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from consent.access import AuthorizationDetailsType, ResourceServer
 from consent.authorization_details import authorization_details, narrowed, request_context
 from consent.errors import InvalidAuthorizationDetails, InvalidRequest
+from consent.shown import consent_digest
 from tests.support.domain import a_client, assert_says_nothing
 
 PAYMENT = "urn:auth0:schemas:authorization-details:v1:payment"
@@ -79,6 +80,7 @@ ACCEPTED: dict[str, list[dict[str, Any]]] = {
     "five levels of arrays": [an_entry(a=[[[["x"]]]])],
     "every character of a name": [an_entry(**{"aZ09_.-": 1})],
     "every kind of value": [an_entry(a=None, b=False, c=0, d=-1.5, e=[], f={}, g="")],
+    "the whole numbers every phone holds": [an_entry(a=2**53 - 1, b=-(2**53) + 1, c=2.0**64)],
     "letters from right to left, and a narrow space": [an_entry(a="שלום 10\u202f000\u200f")],
 }
 
@@ -140,6 +142,8 @@ REFUSED = {
     "a value of 256 in an array": (json.dumps([an_entry(a=["v" * 256])]), "a value is longer"),
     "a value with a control": (json.dumps([an_entry(a="\x1b")]), "cannot be shown"),
     "a value that turns the text around": (json.dumps([an_entry(a="\u202e")]), "cannot be shown"),
+    "a number no phone holds": (f'[{{"type":"order","a":{2**53}}}]', "every phone can show"),
+    "one below all that do": (f'[{{"type":"order","a":[{-(2**53)}]}}]', "every phone can show"),
     "six levels": (json.dumps([nested(6)]), "nested more than 5 levels"),
     "six levels of arrays": (json.dumps([an_entry(a=[[[[["x"]]]]])]), "nested more than 5 levels"),
 }
@@ -237,7 +241,7 @@ ENTRIES = st.lists(
 
 @given(st.text() | (JSON_VALUES | ENTRIES).map(json.dumps))
 def test_whatever_is_sent_is_read_or_refused(text: str) -> None:
-    """And what is read is what was sent, may be asked for again, and is a phone's to show."""
+    """And what is read is what was sent, may be asked for again, and has a digest to be signed."""
     readers: list[Callable[[str], object]] = [read, lambda text: narrowed(GRANTED, text)]
     for reader in readers:
         try:
@@ -248,6 +252,7 @@ def test_whatever_is_sent_is_read_or_refused(text: str) -> None:
             assert json.loads(text) == found
             assert isinstance(found, list)
             assert narrowed(found, text) == found
+            assert consent_digest({"authorization_details": found})
 
 
 def test_the_context_of_a_request_is_any_object() -> None:

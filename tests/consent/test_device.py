@@ -8,11 +8,27 @@ from hypothesis import strategies as st
 
 from consent import device
 from consent.errors import DeviceError
+from consent.outbound.address import checked_url
 from consent.push import Address, AddressKind
+from scripts.doubles.web_push_browser import Browser
 from scripts.simulated_phone import Style
 from tests.support.domain import a_phone, assert_says_nothing
 
 NOW_MS = 1_790_000_000_123
+THUMBPRINT = "t" * 43
+SUBSCRIPTION = {"endpoint": "https://push.example.com/a", "keys": Browser().keys}
+
+
+def check_url(url: str) -> None:
+    checked_url(url, allowed_networks=(), ports={443})
+
+
+def enrollment(body: dict[str, Any]) -> device.Enrollment:
+    return device.enrollment(body, NOW_MS, check_url=check_url)
+
+
+def change(body: dict[str, Any]) -> device.Change:
+    return device.change(body, NOW_MS, thumbprint=THUMBPRINT, check_url=check_url)
 
 
 def a_body(style: Style = "ec", **changes: object) -> dict[str, Any]:
@@ -32,7 +48,7 @@ def credentials(service: object, token: object) -> dict[str, Any]:
 
 def refused(body: dict[str, Any]) -> DeviceError:
     with pytest.raises(DeviceError) as caught:
-        device.enrollment(body, NOW_MS)
+        enrollment(body)
     assert (caught.value.status, caught.value.error) == (400, "invalid_body")
     assert_says_nothing(caught.value)
     return caught.value
@@ -40,11 +56,12 @@ def refused(body: dict[str, Any]) -> DeviceError:
 
 @pytest.mark.parametrize("style", ["ios", "android", "ec"])
 def test_what_the_sdks_send_is_an_enrollment(style: Style) -> None:
-    enrollment = device.enrollment(a_body(style), NOW_MS)
+    read = enrollment(a_body(style))
 
-    assert (enrollment.identifier, enrollment.name) == ("8D1E", "Aiko\u2019s phone")
-    assert enrollment.address.registered_at_ms == NOW_MS
-    assert enrollment.key.algorithm == ("ES256" if style == "ec" else "RS256")
+    assert (read.identifier, read.name) == ("8D1E", "Aiko\u2019s phone")
+    assert read.address.registered_at_ms == NOW_MS
+    assert read.capabilities == []
+    assert read.key.algorithm == ("ES256" if style == "ec" else "RS256")
 
 
 @pytest.mark.parametrize(
@@ -52,9 +69,47 @@ def test_what_the_sdks_send_is_an_enrollment(style: Style) -> None:
     [("APNS", "apns"), ("GCM", "fcm_token"), ("FCM", "fcm_token"), ("FID", "fcm_fid")],
 )
 def test_a_service_is_a_kind_of_address(service: str, kind: str) -> None:
-    enrollment = device.enrollment(a_body(**credentials(service, "f00d")), NOW_MS)
+    sent = credentials(service, "f00d")
+    read = enrollment(a_body(**sent))
 
-    assert (enrollment.service, enrollment.address.kind) == (service, kind)
+    assert (read.service, read.address.kind) == (service, kind)
+    assert device.credentials_shown(read.service, read.address) == sent["push_credentials"]
+
+
+def test_a_browser_is_rung_at_its_subscription() -> None:
+    sent = {"service": "WEBPUSH", **SUBSCRIPTION}
+    read = enrollment(a_body(push_credentials=sent | {"expirationTime": None}))
+
+    assert (read.service, read.address.kind) == ("WEBPUSH", "webpush")
+    assert device.credentials_shown(read.service, read.address) == sent
+
+
+def test_a_browser_that_cannot_be_rung_has_its_keys_thumbprint_for_an_address() -> None:
+    read = enrollment(a_body(push_credentials={"service": "NONE", "token": "ignored"}))
+
+    assert (read.service, read.address) == ("NONE", Address("pull", read.key.thumbprint, NOW_MS))
+    assert device.credentials_shown(read.service, read.address) == {"service": "NONE"}
+
+
+@pytest.mark.parametrize(
+    ("sent", "known"),
+    [
+        ([], []),
+        (["number_matching"], ["number_matching"]),
+        (["consent_digest", "number_matching"], ["number_matching", "consent_digest"]),
+        (["consent_digest", "consent_digest", "holograms", ""], ["consent_digest"]),
+    ],
+)
+def test_a_capability_that_nobody_knows_is_ignored(sent: list[str], known: list[str]) -> None:
+    """T44."""
+    assert enrollment(a_body(capabilities=sent)).capabilities == known
+
+
+@pytest.mark.parametrize(
+    "sent", [None, "number_matching", {}, 5, [1], [None], [["consent_digest"]]]
+)
+def test_capabilities_are_a_list_of_texts(sent: object) -> None:
+    assert "capabilities" in refused(a_body(capabilities=sent)).description
 
 
 BAD_TEXTS: list[object] = ["", "x" * 256, None, 5, [], {}, "a\nb", "a\0b", "\u202e", "\x1b[31m"]
@@ -83,6 +138,16 @@ def test_a_text_that_cannot_be_shown_is_refused(name: str, text: object) -> None
         credentials("GCM", "a/b"),
         credentials("GCM", "a\u00e9"),
         credentials("FID", "a:b"),
+        credentials("webpush", "f00d"),
+        credentials("WEBPUSH", "f00d"),
+        {"push_credentials": {"service": "WEBPUSH", **SUBSCRIPTION, "keys": {}}},
+        {
+            "push_credentials": {
+                "service": "WEBPUSH",
+                **SUBSCRIPTION,
+                "endpoint": "https://10.0.0.1/",
+            }
+        },
     ],
 )
 def test_an_address_no_provider_gave_is_refused(credentials: dict[str, Any]) -> None:
@@ -105,11 +170,16 @@ def test_nothing_may_be_missing(missing: str) -> None:
 
 def test_a_change_is_of_what_is_named_alone() -> None:
     """auth0-wire 2.6."""
-    assert device.change({}, NOW_MS) == device.Change(None, None, None, None)
-    assert device.change({"name": "New", "other": 1}, NOW_MS).name == "New"
-    assert device.change({"identifier": "9E"}, NOW_MS).identifier == "9E"
-    moved = device.change(credentials("GCM", "t"), NOW_MS)
+    assert change({}) == device.Change(None, None, None, None)
+    assert change({"name": "New", "other": 1}).name == "New"
+    assert change({"identifier": "9E"}).identifier == "9E"
+    moved = change(credentials("GCM", "t"))
     assert (moved.service, moved.address) == ("GCM", Address("fcm_token", "t", NOW_MS))
+    silent = change({"push_credentials": {"service": "NONE"}})
+    assert (silent.service, silent.address) == ("NONE", Address("pull", THUMBPRINT, NOW_MS))
+    subscribed = change({"push_credentials": {"service": "WEBPUSH", **SUBSCRIPTION}})
+    assert subscribed.address is not None
+    assert (subscribed.service, subscribed.address.kind) == ("WEBPUSH", "webpush")
 
 
 @pytest.mark.parametrize(
@@ -117,7 +187,7 @@ def test_a_change_is_of_what_is_named_alone() -> None:
 )
 def test_a_change_is_held_to_the_same_rules(body: dict[str, object]) -> None:
     with pytest.raises(DeviceError):
-        device.change(body, NOW_MS)
+        change(body)
 
 
 JSON = st.recursive(
@@ -125,14 +195,14 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=5,
 )
-NAMES = st.sampled_from(["identifier", "name", "push_credentials", "public_key"])
+NAMES = st.sampled_from(["identifier", "name", "push_credentials", "public_key", "capabilities"])
 
 
 @given(st.dictionaries(NAMES, JSON), st.sampled_from([{}, a_body()]))
 def test_a_random_body_is_refused_or_read(changes: dict[str, Any], body: dict[str, Any]) -> None:
-    for read in (device.enrollment, device.change):
+    for read in (enrollment, change):
         try:
-            read(body | changes, NOW_MS)
+            read(body | changes)
         except DeviceError as refusal:
             assert_says_nothing(refusal)
 

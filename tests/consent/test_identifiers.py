@@ -111,3 +111,12 @@ def test_a_digest_is_unpadded_base64url_of_sha_256() -> None:
     """FIPS 180-4, the digest of "abc"."""
     assert ids.digest("abc") == "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0"
     assert ids.b64url(b"\xfb\xff") == "-_8"
+
+
+def test_what_a_mail_opens_is_told_apart_from_a_device() -> None:
+    mailbox, device = ids.new_mailbox_device_id(PERSON), ids.new_device_id(PERSON)
+
+    assert ids.person_of_mailbox_device(mailbox) == PERSON
+    assert ids.person_of_device(mailbox) is None
+    for other in (device, "", "mbx_", mailbox + "x", mailbox[:-1], mailbox + "\n"):
+        assert ids.person_of_mailbox_device(other) is None

@@ -76,7 +76,7 @@ def test_the_acr_values_are_those_an_approval_attains(values: str) -> None:
     """D092, A143."""
     metadata = provider_metadata(settings(acr_values=values))
 
-    assert metadata["acr_values_supported"] == values.split(" ")
+    assert metadata["acr_values_supported"] == ["urn:nod:acr:number-matching", *values.split(" ")]
 
 
 def test_every_endpoint_is_under_the_issuer() -> None:

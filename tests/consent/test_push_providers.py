@@ -7,11 +7,14 @@ from consent.push_providers import (
     APNS,
     FCM,
     PUSH,
+    WEB_PUSH,
     ApnsCertificate,
     ApnsKey,
     ApnsProvider,
     FactorRecord,
+    Provider,
     ServiceAccount,
+    WebPushProvider,
     push_enabled,
     sealed,
     unsealed,
@@ -24,14 +27,15 @@ CERTIFICATE = ApnsProvider(bundle_id="org.example", credentials=ApnsCertificate(
 ACCOUNT = ServiceAccount(
     project_id="p", private_key="pem", client_email="a@b", token_uri="https://token.example"
 )
+VAPID = WebPushProvider(private_key="pem of an example")
 
 
 @pytest.mark.parametrize(
-    ("name", "provider"), [(APNS, KEY), (APNS, CERTIFICATE), (FCM, ACCOUNT)], ids=str
+    ("name", "provider"),
+    [(APNS, KEY), (APNS, CERTIFICATE), (FCM, ACCOUNT), (WEB_PUSH, VAPID)],
+    ids=str,
 )
-def test_what_is_sealed_comes_back_and_shows_nothing(
-    name: str, provider: ApnsProvider | ServiceAccount
-) -> None:
+def test_what_is_sealed_comes_back_and_shows_nothing(name: str, provider: Provider) -> None:
     record = sealed(name, provider, SEAL)
     stored = msgspec.json.encode(record)
 

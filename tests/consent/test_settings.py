@@ -12,6 +12,7 @@ from consent.settings import (
     SettingsError,
     is_loopback,
     load,
+    mail_server,
     networks,
     ports,
     setting,
@@ -119,6 +120,8 @@ def test_the_queue_is_beside_the_state_unless_it_is_elsewhere() -> None:
         ("NOD_ACR_VALUES", "urn:a  urn:b", "one space"),
         ("NOD_ACR_VALUES", "urn:\u00e4", "one space"),
         ("NOD_ACR_VALUES", "urn:a\n", "one space"),
+        ("NOD_ACR_VALUES", "urn:nod:acr:number-matching", "only signed-approval"),
+        ("NOD_ACR_VALUES", "urn:a urn:nod:acr:mailbox", "only signed-approval"),
         ("NOD_DPOP_NONCE_REQUIRED", "true", "0 or 1"),
         ("NOD_REFRESH_TOKEN_LIFETIME_SECONDS", "59", "between 60 and"),
         ("NOD_REFRESH_TOKEN_IDLE_LIFETIME_SECONDS", "315576001", "between 60 and"),
@@ -139,6 +142,21 @@ def test_the_queue_is_beside_the_state_unless_it_is_elsewhere() -> None:
         ("NOD_BOOTSTRAP_CLIENT_ID", "admin", "set together"),
         ("NOD_BOOTSTRAP_CLIENT_SECRET", "s" * 32, "set together"),
         ("NOD_APNS_KEY_FILE", __file__, "NOD_APNS_KEY_ID, _TEAM_ID and _TOPIC"),
+        ("NOD_SMTP_URL", "mail.example", "smtp:// or smtps://"),
+        ("NOD_SMTP_URL", "http://mail.example", "smtp:// or smtps://"),
+        ("NOD_SMTP_URL", "smtp://", "smtp:// or smtps://"),
+        ("NOD_SMTP_URL", "smtp://me@mail.example", "smtp:// or smtps://"),
+        ("NOD_SMTP_URL", "smtp://:word@mail.example", "smtp:// or smtps://"),
+        ("NOD_SMTP_URL", "smtp://mail.example:0", "smtp:// or smtps://"),
+        ("NOD_SMTP_URL", "smtp://mail.example:65536", "smtp:// or smtps://"),
+        ("NOD_SMTP_URL", "smtp://[mail.example", "smtp:// or smtps://"),
+        ("NOD_SMTP_URL", "smtp://mail.example/path", "smtp:// or smtps://"),
+        ("NOD_SMTP_URL", "smtp://mail.example?starttls=0", "smtp:// or smtps://"),
+        ("NOD_SMTP_URL", "smtp://mail.example#", "smtp:// or smtps://"),
+        ("NOD_SMTP_URL", "smtp://me:wo%0Ard@mail.example", "smtp:// or smtps://"),
+        ("NOD_SMTP_URL", "smtp://mail.example", "set together"),
+        ("NOD_SMTP_FROM", "nod@example.org", "set together"),
+        ("NOD_SMTP_CA_FILE", "/nowhere.pem", "no such file"),
         ("NOD_FCM_CREDENTIALS_FILE", "/nowhere.json", "no such file"),
         ("NOD_APNS_CA_FILE", "/", "no such file"),
     ],
@@ -150,6 +168,8 @@ def test_a_wrong_value_is_refused_by_name(variable: str, value: str, reason: str
 
     companions = {"NOD_TLS_CERT_FILE": "NOD_TLS_KEY_FILE"}
     companions["NOD_BOOTSTRAP_CLIENT_ID"] = "NOD_BOOTSTRAP_CLIENT_SECRET"
+    if reason == "set together":
+        companions["NOD_SMTP_URL"] = "NOD_SMTP_FROM"
     assert str(refused.value).startswith(f"{companions.get(variable, variable)}: ")
     assert reason in str(refused.value)
     if "SECRET" in variable:
@@ -243,3 +263,36 @@ def test_a_loopback_host_is_told_from_others(host: str, expected: bool) -> None:
 
 def test_a_variable_of_somebody_else_is_left_alone() -> None:
     assert load({"NOD_SOMEBODY_ELSES": "x"}) == load({})
+
+
+@pytest.mark.parametrize(
+    "sender",
+    ["Nod <nod@example.org>", "a@b.org,c@d.org", "nod", "nod@example.org\n", "jürgen@example.org"],
+)
+def test_mail_comes_from_one_plain_address(sender: str) -> None:
+    url = "smtp://mail.example"
+    with pytest.raises(SettingsError, match=r"^NOD_SMTP_FROM: must be one e-mail address"):
+        load({"NOD_SMTP_URL": url, "NOD_SMTP_FROM": sender})
+
+    assert load({"NOD_SMTP_URL": url, "NOD_SMTP_FROM": "nod@example.org"}).smtp_url == url
+
+
+@pytest.mark.parametrize(
+    ("url", "parts", "needs_starttls"),
+    [
+        ("smtp://mail.example", ("mail.example", 587, "", "", False), True),
+        ("smtps://mail.example/", ("mail.example", 465, "", "", True), False),
+        ("smtp://a%40b:c%2Fd%3A@mail.example:25", ("mail.example", 25, "a@b", "c/d:", False), True),
+        ("smtp://127.0.0.1:1025", ("127.0.0.1", 1025, "", "", False), False),
+        ("smtp://[::1]", ("::1", 587, "", "", False), False),
+        ("smtp://localhost", ("localhost", 587, "", "", False), False),
+    ],
+)
+def test_a_mail_server_that_is_elsewhere_is_spoken_to_in_tls(
+    url: str, parts: tuple[object, ...], *, needs_starttls: bool
+) -> None:
+    server = mail_server(url)
+
+    assert tuple(server) == parts
+    assert server.needs_starttls is needs_starttls
+    assert "c/d" not in repr(server)

@@ -210,6 +210,13 @@ def test_what_the_approval_attains_is_in_both_tokens() -> None:
         assert claims["auth_time"] == NOW - 7
 
 
+def test_who_answered_by_mailbox_has_proved_no_key() -> None:
+    response = token_set(acr="urn:nod:acr:mailbox", approved_by="mailbox")
+
+    for claims in (read(response["access_token"])[1], claims_of(response)):
+        assert (claims["acr"], claims["amr"]) == ("urn:nod:acr:mailbox", ["mca", "user"])
+
+
 def test_a_request_from_before_acr_gets_none() -> None:
     """What was stored by an older version is still redeemed."""
     assert "acr" not in claims_of(token_set(acr=""))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from consent import policy, transaction
 from consent.errors import DeviceError
+from consent.identifiers import new_mailbox_device_id
 from consent.push import Notification
 from consent.seal import Seal
 from consent.transaction import Transaction, iso_date
@@ -163,3 +164,17 @@ def test_a_date_has_three_fraction_digits_and_a_z(ms: int) -> None:
     assert (len(text), text[-5], text[-1]) == (24, ".", "Z")
     moment = dt.datetime.fromisoformat(text)
     assert round(moment.timestamp() * 1_000) == ms
+
+
+def test_what_a_mail_opens_may_ask_as_a_device_may() -> None:
+    mailbox = new_mailbox_device_id(PERSON_ID)
+    sent = transaction.notification(
+        seal=SEAL,
+        issuer=ISSUER,
+        consent_id=CONSENT_ID,
+        device_id=mailbox,
+        created_at_ms=NOW * 1_000,
+        expires_at_ms=(NOW + 300) * 1_000,
+    )
+
+    assert opened(sent.txtkn) == Transaction(CONSENT_ID, mailbox, PERSON_ID)

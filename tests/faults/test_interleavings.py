@@ -381,7 +381,7 @@ def test_a_person_or_a_device_that_goes_meanwhile(mode: str) -> None:
     person = case.world.person
     actors: dict[str, Actor] = {
         **(case.polls(2) if mode == "poll" else case.actors(caller=(call, "delivered"))),
-        **case.answers(**{"approve 1": YES_1, "approve 2": YES_2}),
+        **case.answers(**{"approve 1": YES_1}),
         "block": partial(block, person=person),
         "forget 1": partial(forget, person=person, device=0),
         "forget 2": partial(forget, person=person, device=1),
@@ -456,16 +456,17 @@ async def revoke(store: Store, consent_id: str) -> bool:
     return await store.grants.revoke(consent_id, CLIENT)
 
 
-@pytest.mark.parametrize("faults", [0, 1])
 @pytest.mark.parametrize(
     ("rotation", "leeway"), [("rotating", 0), ("rotating", 10), ("non-rotating", 0)]
 )
 def test_redemption_refresh_and_revocation_in_every_order(
     rotation: Any,  # noqa: ANN401 - a word of the type
     leeway: int,
-    faults: int,
 ) -> None:
-    """T17, D021, D081, X07: also where a claim is taken up again after the revocation."""
+    """
+    T17, D021, D081, X07: also where a claim is taken up again after the revocation. With a fault
+    or without one.
+    """
     case = a_case(terms=REFRESHABLE)
     client = a_client(rotation, leeway)
     rules = Granted(case, client)
@@ -477,7 +478,7 @@ def test_redemption_refresh_and_revocation_in_every_order(
         ),
         "time": partial(passes_by, ms=policy.CLAIM_ALONE_MS),
     }
-    explore(case, actors, faults=faults, at_least=3_000, rules=rules)
+    explore(case, actors, faults=1, at_least=3_000, rules=rules)
 
 
 async def passes_by(_store: Store, *, ms: int) -> None:

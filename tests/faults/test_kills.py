@@ -29,7 +29,7 @@ from tests.support.nod import CIBA, Nod, OAuthClient, Process, wait_for
 from tests.support.redis_server import RedisServer
 
 pytestmark = pytest.mark.xdist_group("kills")
-KILLS = int(os.environ.get("TEST_KILLS", "40"))
+KILLS = int(os.environ.get("TEST_KILLS", "25"))
 PEOPLE = 12
 PATIENCE_SECONDS = 30.0  # no step of a request takes longer, whatever dies
 RECOVERY_SECONDS = 5.0
@@ -261,7 +261,7 @@ def _start_ended(process: Process) -> bool:
     return True
 
 
-@pytest.mark.parametrize("away_seconds", [1.0, 5.0])
+@pytest.mark.parametrize("away_seconds", [1.0, 3.0])
 def test_while_redis_is_away_everybody_is_told_to_come_back(
     world: World, away_seconds: float
 ) -> None:
@@ -321,7 +321,8 @@ def test_what_was_acknowledged_survives_the_kill_of_redis(world: World) -> None:
         starters = [threading.Thread(target=keep_starting) for _ in range(4)]
         for starter in starters:
             starter.start()
-        time.sleep(0.2)
+        before = len(accepted)
+        wait_for(lambda before=before: len(accepted) > before + 10, "the load")
         world.server.kill()
         stop.set()
         for starter in starters:

@@ -7,6 +7,7 @@ hangs on how fast the test runs. `TEST_LIVES` sets how many lives are lived.
 """
 
 import asyncio
+import collections
 import dataclasses
 import os
 from typing import Any
@@ -58,10 +59,14 @@ POLICIES = {
 
 @dataclasses.dataclass
 class Known:
-    """What is known of one person: which of the devices they ever had are still theirs."""
+    """
+    What is known of one person: which of the devices they ever had are still theirs, and how often
+    they have denied each client since they last approved of it.
+    """
 
     blocked: bool = False
     devices: set[int] = dataclasses.field(default_factory=lambda: {0, 1})
+    denials: collections.Counter[int] = dataclasses.field(default_factory=collections.Counter)
 
 
 @dataclasses.dataclass
@@ -166,6 +171,9 @@ class Asked:
             return "blocked"
         self.apply(event)
         self.decided_at, self.decided_by = self.now, device
+        self.whom.denials[self.client] += 1 if event is Event.DENY else 0
+        if event is Event.APPROVE:
+            self.whom.denials[self.client] = 0
         return "call" if self.call_owed else "answered"
 
     def cancel(self) -> str:
@@ -290,10 +298,14 @@ class LifeCycle(RuleBasedStateMachine):
     def accept(
         self, person: int, mode: str, *, refreshable: bool
     ) -> Asked | MultipleResults[Asked]:
-        """One more, of the other client: unless nobody could answer it."""
+        """One more, of the other client: unless nobody could answer it, or it was denied twice."""
         known, consent_id = self.known[person], self._new_consent_id(person)
         asked = Asked(consent_id, known, person, 1 - person, 60, mode, refreshable)
         refused = self.do(self._accept(asked, asked.client_id))
+        if not known.blocked and known.denials[asked.client] > 1:  # T1
+            assert refused is not None
+            assert refused.why == "denied_before"
+            return multiple()
         if known.blocked or not known.devices:
             assert refused == Refused("blocked" if known.blocked else "no_device")
             return multiple()

@@ -14,6 +14,7 @@ from consent.device import address_name
 from consent.identifiers import new_device_id, new_ticket
 from consent.lifecycle import Event
 from consent.push import Address
+from consent.store import lane
 from consent.store.consents import Terms
 from consent.store.keys import Partition
 from consent.store.notifications import Attempt
@@ -23,8 +24,9 @@ from tests.support.store import CLIENT, THUMBPRINT, opened, run
 
 
 @pytest.fixture
-def lost(redis_server: RedisServer) -> Iterator[Proxy]:
+def lost(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     """A proxy that carries out every script and loses its first reply, with the connection."""
+    monkeypatch.setattr(lane, "RECONNECT_SECONDS", 0.01)
     repeated: set[bytes] = set()
 
     def choose(_number: int, command: list[bytes]) -> Fault | None:
@@ -100,9 +102,9 @@ def test_a_proof_is_not_used_up_by_nobody(lost: Proxy) -> None:
                 consent_id=consent_id, proof="one" + consent_id, **who
             )
             assert question.outcome == "question"
-            pending = await use.store.consents.pending(proof="two" + consent_id, **who)
-            assert not isinstance(pending, str)
-            assert [known.consent_id for known in pending] == [consent_id]
+            look = await use.store.pending.look(proof="two" + consent_id, told=(), **who)
+            assert not isinstance(look, str)
+            assert [known.consent_id for known in look.pending] == [consent_id]
 
     run(test)
 
@@ -215,5 +217,29 @@ def test_an_event_that_changes_nothing_else_is_told_once(lost: Proxy) -> None:
             assert [it.fields["t"] for it in events if it.fields.get("client") == client] == [
                 "seccft"
             ]
+
+    run(test)
+
+
+def test_a_notice_is_owed_claimed_and_reported_once(lost: Proxy) -> None:
+    """T35, I12."""
+
+    async def test() -> None:
+        async with opened(lost.url) as use:
+            person = await use.person(devices=2)
+            added, notices = person.devices[1], use.store.notices
+            claim = await notices.claim(added)
+            assert claim is not None
+            assert claim.attempt == 1
+            told = [
+                Attempt(it, "delivered", address, "fcm", b"{}") for it, address in claim.addresses
+            ]
+            assert await notices.report(claim, told, 2_000) == "done"
+            assert await notices.claim(added) is None
+            events = await use.store.redis.execute(
+                "XRANGE", Partition.of(person.person_id).events, "-", "+"
+            )
+            of_it = [fields for _, fields in events if person.devices[0].encode() in fields]
+            assert [fields[1] for fields in of_it] == [b"gd_enrollment_complete", b"gd_send_pn"]
 
     run(test)

@@ -49,7 +49,7 @@ class Bank(NamedTuple):
         assert answer.status_code == 200, answer.text
         notification = self.asked()
         consent = self.phone.fetch(notification.txlnkid, notification.txtkn)
-        self.phone.resolve(notification, accept=False)
+        self.phone.resolve(notification, accept=True)
         assert consent is not None
         return consent.requested_details.authorization_details
 

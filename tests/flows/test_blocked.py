@@ -252,8 +252,12 @@ PATHS = {
     "/oauth/introspect": {"introspect"},
     "/oauth/revoke": {"revoke"},
 }
-# About no request: devices of a person, clients, and what anybody may read.
+# About no request: devices of a person, clients, what anybody may read. A receipt is evidence of
+# what was, whoever has left since; streams and mailboxes end with the person in their own tests.
 OTHER_PATHS = {
+    "/oauth/receipt",
+    "/rich-consents/events",
+    "/appliance-mfa/api/mailbox",
     "/oidc/register",
     "/oidc/register/{client_id}",
     "/openapi.json",
@@ -264,6 +268,11 @@ OTHER_PATHS = {
     "/.well-known/oauth-authorization-server",
     "/.well-known/jwks.json",
     "/authorize",
+    "/authenticator",
+    "/authenticator/config.json",
+    "/authenticator/{file}",
+    "/mfa/enrollment",
+    "/mfa/enrollment/status",
     "/healthz",
     "/readyz",
     "/metrics",

@@ -35,7 +35,7 @@ def played(data_dir: Path) -> str:
         story = ""
         for line in process.stdout:
             story += line
-            if "demonstration stopped" in line or ("and redeem" in story and line == "\n"):
+            if "demonstration stopped" in line or "admin ask you@example.com" in line:
                 break
         process.send_signal(signal.SIGTERM)
         story += process.stdout.read()
@@ -62,6 +62,8 @@ def test_it_plays_a_request_to_its_tokens_and_plays_it_again_on_the_same_stage(
             "done",
             "curl -s http://127.0.0.1:",
             "./scripts/phone",
+            "authenticator#ticket=",
+            'admin ask you@example.com "Pay 10 to Example Shop"',
         ]
         places = [story.find(step) for step in steps]
         assert -1 not in places, story

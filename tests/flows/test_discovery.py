@@ -110,7 +110,7 @@ def test_what_is_set_is_said(equipped_nod: Nod) -> None:
     for endpoint in ("token", "introspection"):
         methods = metadata[f"{endpoint}_endpoint_auth_methods_supported"]
         assert set(methods) == {*get_args(AuthenticationMethod)} - {"none"}
-    assert metadata["acr_values_supported"] == list(ACR_VALUES)
+    assert metadata["acr_values_supported"] == ["urn:nod:acr:number-matching", *ACR_VALUES]
     assert metadata[HINT_TOKEN_TYPES] == ["jwt"]
     assert metadata["tls_client_certificate_bound_access_tokens"] is True
 

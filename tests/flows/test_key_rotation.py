@@ -1,10 +1,6 @@
 """Signing keys are rotated while the server works: nobody is refused and every token verifies."""
 
 import concurrent.futures
-import json
-import os
-import subprocess
-import sys
 import threading
 from typing import Any
 
@@ -13,7 +9,8 @@ import jwt
 import pytest
 
 from consent.client import REFRESH_TOKEN_GRANT
-from tests.support.nod import ROOT, Nod, wait_for
+from tests.support.command_line import CommandLine
+from tests.support.nod import Nod, wait_for
 from tests.support.token_client import TokenClient, granted, verified
 
 pytestmark = pytest.mark.xdist_group("own_nod")
@@ -23,16 +20,8 @@ ALGORITHMS = ["ES256", "RS256", "PS256", "EdDSA"]
 
 def rotate(nod: Nod, alg: str, overlap_seconds: int = 0) -> str:
     """As an operator does; says the kid."""
-    command = ["scripts.administration", "keys", "rotate", "--alg", alg, "--json"]
-    command += ["--overlap-seconds", str(overlap_seconds)]
-    done = subprocess.run(
-        [sys.executable, "-m", *command],
-        cwd=ROOT,
-        env=dict(os.environ) | nod.environ,
-        capture_output=True,
-        check=True,
-    )
-    return str(json.loads(done.stdout)["kid"])
+    command = ["keys", "rotate", "--alg", alg, "--overlap-seconds", str(overlap_seconds)]
+    return str(CommandLine(nod.environ).json(*command)["kid"])
 
 
 def published(nod: Nod) -> set[str]:

@@ -441,3 +441,21 @@ def test_an_address_that_moved_is_owned_where_it_moved_to(nod: Nod) -> None:
 
     assert nod.start_request(client, first).json()["error"] == "invalid_request"
     assert nod.start_request(client, second).status_code == 200
+
+
+def test_who_enrols_with_the_key_of_another_takes_nothing_from_them(nod: Nod) -> None:
+    """A receipt shows a device's public key, and no enrolment proves that it is one's own (T37)."""
+    client, first, second = nod.new_client(), nod.new_user(), nod.new_user()
+    phone = nod.new_phone(first)
+    phone.update(push_credentials={"service": "NONE"})
+    body = {
+        "identifier": "another",
+        "name": "Another browser",
+        "push_credentials": {"service": "NONE"},
+        "public_key": phone.public_jwk(),
+    }
+    ticket = {"Authorization": f'Ticket id="{nod.new_ticket(second)}"'}
+    answer = nod.http.post("appliance-mfa/api/enroll", json=body, headers=ticket)
+
+    assert answer.status_code == 201
+    assert nod.start_request(client, first).status_code == 200

@@ -41,7 +41,13 @@ CHECKS = [
     response_schema_conformance,
 ]
 DOCUMENT = described()
-OPERATIONS = [(method.upper(), path) for path, item in DOCUMENT["paths"].items() for method in item]
+ENDLESS = ("/rich-consents/events",)  # a stream; `test_event_stream` asks for it
+OPERATIONS = [
+    (method.upper(), path)
+    for path, item in DOCUMENT["paths"].items()
+    for method in item
+    if path not in ENDLESS
+]
 # Examples that name nothing that could be made: a private key, a job, an event of the log.
 UNMADE = ("/providers/", "/jobs/{id}", "/logs/{id}")
 EXAMPLED = [
@@ -71,7 +77,7 @@ class Tenant:
         self.token = nod.client_token(OAuthClient(*BOOTSTRAP))["access_token"]
         self.client = nod.new_client(grant_types=[CIBA, "client_credentials", "refresh_token"])
         self.switch_all_on()
-        self.user_id = nod.new_user()
+        self.user_id = self.newest_user_id = nod.new_user()
         self.phone = nod.new_phone(self.user_id)
         self.device = account_of(self.phone)
         self.leaving = account_of(nod.new_phone(nod.new_user()))
@@ -171,7 +177,18 @@ def a_grant(tenant: Tenant) -> str:
 
 
 def a_user(tenant: Tenant) -> str:
-    return tenant.nod.new_user()
+    tenant.newest_user_id = tenant.nod.new_user()
+    return tenant.newest_user_id
+
+
+def a_refused_client(tenant: Tenant) -> str:
+    """By the user who was made last, whom the path names before it."""
+    client, phone = tenant.nod.new_client(), tenant.nod.new_phone(tenant.newest_user_id)
+    tenant.switch_all_on()
+    tenant.nod.accepted(client, tenant.newest_user_id)
+    [asked] = phone.pending()
+    phone.resolve(asked, accept=False, reason="not_me")
+    return client.client_id
 
 
 def a_device(tenant: Tenant) -> str:
@@ -213,6 +230,7 @@ MAKERS: dict[str, Callable[[Tenant], str]] = {
     "/api/v2/connections/{id}": a_connection,
     "/api/v2/initial-access-tokens/{id}": an_initial_access_token,
     "/api/v2/users/{user_id}": a_user,
+    "/api/v2/users/{user_id}/refused-clients/{client_id}": a_refused_client,
     "/api/v2/guardian/enrollments/{id}": a_device,
     "/api/v2/guardian/factors/{name}": lambda _: "push-notification",
     "/api/v2/consents/{consent_id}": a_consent,

@@ -255,8 +255,20 @@ def test_a_ticket_is_a_code_and_a_link(admin: CommandLine) -> None:
     assert len({len(line) for line in code}) == 1
     assert len(code[0]) <= 2 * len(code) <= len(code[0]) + 1
     [link] = [line.split()[-1] for line in shown if line.startswith("link")]
-    assert link.startswith(f"{ISSUER}mfa/enrollment?ticket=")
-    assert shown[-1] == "Scan the code, or open the link, within 5 minutes."
+    assert link.startswith(f"{ISSUER}authenticator#ticket=")
+    assert shown[-1].startswith("Within 5 minutes open this link in the browser that is to become")
+    assert "https" not in shown[-1]
+
+
+def test_without_https_a_ticket_is_for_browsers_of_this_machine(url: str) -> None:
+    environ = {"NOD_REDIS_URL": url, "NOD_SECRET_KEY": "k" * 32}
+    start_once(environ)
+    admin = CommandLine(environ)
+    admin.told("users", "create", "user_id=ann")
+
+    shown = admin.told("tickets", "create", "auth0|ann").splitlines()
+
+    assert shown[-1].startswith("NOD_ISSUER is not https: browsers of this machine can enrol")
 
 
 def test_settings_are_shown_and_changed(admin: CommandLine) -> None:

@@ -19,7 +19,7 @@ from redis import Redis
 from typer.testing import CliRunner
 
 from consent import jobs
-from consent.push_providers import PUSH, FactorRecord
+from consent.push_providers import PUSH, WEB_PUSH, FactorRecord, sealed
 from consent.seal import Seal
 from consent.settings import Settings
 from consent.settings import load as load_settings
@@ -27,6 +27,7 @@ from consent.store import keys
 from consent.store.connections import open_redis
 from consent.store.directory import Directory
 from consent.store.signing_keys import SigningKeys
+from consent.web_push import new_web_push_provider
 from scripts.administration import doctor
 from scripts.administration.checks import discovery, providers, server, surroundings, work
 from scripts.administration.checks.finding import Finding, Level, examined, ok
@@ -440,16 +441,18 @@ def test_without_a_worker_no_phone_rings(url: str) -> None:
 
 
 @pytest.mark.parametrize(("late_ms", "level"), [(0, "ok"), (20_000, "warning"), (3e5, "failure")])
-def test_what_is_owed_is_not_overdue(url: str, late_ms: float, level: Level) -> None:
-    outbox = keys.partitions(16)[3].outbox
+@pytest.mark.parametrize("name", ["notifications", "calls to clients", "notices"])
+def test_what_is_owed_is_not_overdue(url: str, name: str, late_ms: float, level: Level) -> None:
+    p = keys.partitions(16)[3]
+    outboxes = {"notifications": p.outbox, "calls to clients": p.calls, "notices": p.notices}
 
     async def check(directory: Directory, opened: Any) -> list[Finding]:  # noqa: ANN401
         now_ms = await directory.now_ms()
-        await opened.execute("ZADD", outbox, str(now_ms - late_ms), "a consent")
-        await opened.execute("ZADD", outbox, str(now_ms + 60_000), "another")
+        await opened.execute("ZADD", outboxes[name], str(now_ms - late_ms), "a consent")
+        await opened.execute("ZADD", outboxes[name], str(now_ms + 60_000), "another")
         return await work.owed(settings(), opened, now_ms)
 
-    assert run(lambda: in_store(url, check)) == {"notifications": level, "calls to clients": "ok"}
+    assert run(lambda: in_store(url, check)) == dict.fromkeys(outboxes, "ok") | {name: level}
 
 
 @pytest.mark.parametrize(("late_ms", "level"), [(0, "ok"), (60_000, "warning"), (9e5, "failure")])
@@ -631,8 +634,23 @@ def test_what_an_administrator_put_or_switched_off_is_seen(url: str) -> None:
         await directory.write(keys.FACTORS, PUSH, FactorRecord(enabled=False))
         return await providers.providers(settings(), directory, Seal(SECRET_KEY))
 
+    async def with_a_key(directory: Directory, _: object) -> list[Finding]:
+        key = sealed(WEB_PUSH, new_web_push_provider(), Seal(SECRET_KEY))
+        await directory.write(keys.FACTORS, WEB_PUSH, key)
+        return await providers.providers(settings(), directory, Seal(SECRET_KEY))
+
+    async def with_anothers(directory: Directory, _: object) -> list[Finding]:
+        key = sealed(WEB_PUSH, new_web_push_provider(), Seal("j" * 32))
+        await directory.write(keys.FACTORS, WEB_PUSH, key)
+        return await providers.providers(settings(), directory, Seal(SECRET_KEY))
+
     assert run(lambda: provider_levels(url, settings())) == {"push provider": "warning"}
     assert run(lambda: in_store(url, stored)) == {"push provider apns": "failure"}
+    assert run(lambda: in_store(url, with_anothers))["push provider webpush"] == "failure"
+    assert run(lambda: in_store(url, with_a_key)) == {
+        "push provider apns": "failure",
+        "push provider webpush": "ok",
+    }
     assert run(lambda: in_store(url, switched_off)) == {"push provider": "warning"}
 
 

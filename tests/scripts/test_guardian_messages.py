@@ -1,13 +1,17 @@
 """The simulated phone reads a push as strictly as the Guardian SDKs."""
 
+import json
+
 import pytest
 
 from scripts.guardian_messages import (
     Notification,
+    consent_digest,
     notification_from_apns,
     notification_from_fcm,
     ticket_in,
 )
+from tests.support.domain import vector
 
 FIELDS = {
     "dai": "dev_1",
@@ -59,3 +63,8 @@ def test_an_apns_message_needs_the_exact_category_and_nests_its_fields() -> None
 )
 def test_the_ticket_is_found_in_whatever_was_scanned(text: str) -> None:
     assert ticket_in(text) == "t1cket"
+
+
+def test_what_is_shown_has_the_digest_that_a_browser_finds() -> None:
+    for case in vector("consent_digests"):
+        assert consent_digest(json.loads(case["text"])) == case["digest"], case["name"]

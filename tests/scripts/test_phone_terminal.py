@@ -11,6 +11,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from scripts import kept_phone, phone_terminal
+from scripts.guardian_messages import consent_digest
+from scripts.simulated_phone import NOT_ME
 
 BASE = "http://127.0.0.1:8000/"
 ENROLLED = {"id": "dev_1", "user_id": "auth0|u1", "token": "dt_secret", "issuer": "Nod"}
@@ -43,16 +45,18 @@ class Server:
         self.answers: list[dict[str, Any]] = []
         self.device_status = 204
         self.pending = [PENDING]
-        self.looks = 0
+        self.consent: dict[str, Any] = dict(CONSENT)
+        self.enrolment: dict[str, Any] = {}
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
         match request.method, request.url.path:
             case "POST", "/appliance-mfa/api/enroll":
+                self.enrolment = json.loads(request.content)
                 return httpx2.Response(201, json=ENROLLED)
             case "GET", "/rich-consents":
                 return httpx2.Response(200, json=self.pending)
             case "GET", "/rich-consents/0consent":
-                return httpx2.Response(200, json=CONSENT)
+                return httpx2.Response(200, json=self.consent)
             case "POST", "/appliance-mfa/api/resolve-transaction":
                 token = json.loads(request.content)["challenge_response"]
                 self.answers.append(jwt.decode(token, options={"verify_signature": False}))
@@ -125,6 +129,36 @@ def test_a_yes_approves(phone: Phone, server: Server) -> None:
     [answer] = server.answers
     assert answer["auth0_guardian_accepted"] is True
     assert answer["sub"] == "challenge"
+
+
+def test_what_is_shown_is_what_is_signed(phone: Phone, server: Server) -> None:
+    phone("enroll", "t1cket")
+    phone("watch", typed="y\n")
+    phone("watch", typed="n\n\n")
+
+    assert server.enrolment["capabilities"] == ["number_matching", "consent_digest"]
+    digests = [answer["consent_digest"] for answer in server.answers]
+    assert digests == [consent_digest(CONSENT)] * 2
+    assert all("matching_number" not in answer for answer in server.answers)
+
+
+def test_the_number_is_typed_where_one_is_shown(phone: Phone, server: Server) -> None:
+    phone("enroll", "t1cket")
+    server.consent["number_matching"] = True
+
+    assert "number that the application shows" in phone("watch", typed="y\n42\n").stdout
+    phone("watch", "--yes", "--number", "57")
+    assert "number" not in phone("watch", typed="n\n\n").stdout
+
+    assert [answer.get("matching_number") for answer in server.answers] == ["42", "57", None]
+
+
+def test_who_started_nothing_says_so(phone: Phone, server: Server) -> None:
+    phone("enroll", "t1cket")
+
+    assert f"{NOT_ME}: you started nothing" in phone("watch", typed=f"n\n{NOT_ME}\n").stdout
+    [answer] = server.answers
+    assert answer["auth0_guardian_reason"] == NOT_ME
 
 
 @pytest.mark.parametrize(("option", "accepted"), [("--yes", True), ("--no", False)])

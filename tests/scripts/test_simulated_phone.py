@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from scripts.guardian_messages import Notification
-from scripts.simulated_phone import Account, PhoneError, SimulatedPhone, Style
+from scripts.simulated_phone import CAPABILITIES, Account, PhoneError, SimulatedPhone, Style
 
 BASE = "https://nod.example:8443/"
 NOW = 1_787_303_700.25
@@ -144,6 +144,33 @@ def test_the_answer_is_signed_for_this_challenge_alone(
         "auth0_guardian_method": "push",
         "auth0_guardian_accepted": True,
     }
+
+
+def test_our_own_phone_signs_what_it_was_shown_and_what_was_typed(
+    phone: SimulatedPhone, server: Server
+) -> None:
+    """The digest is of what arrived, whatever the server says it is (RFC 8785)."""
+    shown = CONSENT | {"number_matching": True}
+    server.answer = lambda: httpx2.Response(200, json=shown | {"consent_digest": "of another"})
+    consent = phone.fetch("0consent", NOTIFICATION.txtkn)
+    assert consent is not None
+    assert consent.number_matching
+
+    server.answer = lambda: httpx2.Response(204)
+    phone.resolve(NOTIFICATION, accept=True, consent=consent, number="42")
+
+    _, claims = verified(phone, server.body["challenge_response"])
+    canonical = json.dumps(shown, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    digest = base64.urlsafe_b64encode(hashlib.sha256(canonical.encode()).digest())
+    assert claims["consent_digest"] == digest.rstrip(b"=").decode()
+    assert claims["matching_number"] == "42"
+
+
+def test_a_phone_that_can_more_says_so_when_it_enrols(server: Server) -> None:
+    phone = SimulatedPhone(httpx2.Client(transport=httpx2.MockTransport(server)), BASE)
+    phone.enroll("t1cket", capabilities=CAPABILITIES)
+
+    assert server.body["capabilities"] == ["number_matching", "consent_digest"]
 
 
 def test_times_are_fractions_on_ios_and_integers_elsewhere(phone: SimulatedPhone) -> None:

@@ -37,6 +37,7 @@ QUESTIONS: dict[str, dict[str, str]] = {
     "token": {"grant_type": CIBA, "auth_req_id": "0" * 46},
     "oauth/revoke": {"token": "none"},
     "oauth/introspect": {"token": "none"},
+    "oauth/receipt": {"auth_req_id": "0" * 46},
 }
 KNOWN = {
     "bc-authorize": (400, "unknown_user_id"),
@@ -44,6 +45,7 @@ KNOWN = {
     "token": (400, "invalid_grant"),
     "oauth/revoke": (200, ""),
     "oauth/introspect": (200, ""),
+    "oauth/receipt": (400, "invalid_grant"),
 }
 FAILED = (401, "invalid_client", "Client authentication failed")
 

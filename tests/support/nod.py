@@ -254,12 +254,27 @@ class Nod:
         return error
 
     def pushes(self, phone: SimulatedPhone, *, after: int = 0, wait: float = 10) -> list[Any]:
-        """What a provider has handed to a phone; waits for the next."""
+        """What a provider has handed to the app of a phone; waits for the next."""
+        seen, deadline = 0, time.monotonic() + wait
+        doorbells: list[Any] = []
+        while new := self._messages(phone, seen, max(0.0, deadline - time.monotonic())):
+            seen += len(new)
+            doorbells += [it for it in new if "data" in it or "mfa" in it.get("payload", {})]
+            if len(doorbells) > after:
+                break
+        return doorbells[after:]
+
+    def notices(self, phone: SimulatedPhone) -> list[Any]:
+        """And the words it was handed for the system to show."""
+        messages = self._messages(phone, 0, 0)
+        return [it["notification"] for it in messages if "notification" in it]
+
+    def _messages(self, phone: SimulatedPhone, seen: int, wait: float) -> list[Any]:
         assert phone.account is not None
         provider = self.apns_url if phone.style == "ios" else self.fcm_url
         answer = httpx2.get(
             f"{provider}/messages/{phone.account.push_token}",
-            params={"after": after, "wait": wait},
+            params={"after": seen, "wait": wait},
             timeout=wait + 10,
         )
         return list(answer.json()["messages"])

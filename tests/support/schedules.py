@@ -137,6 +137,24 @@ async def passes(ms: int) -> None:
     await _call(_PASSES, ms)
 
 
+class _CompilingOnce:
+    """Lua as fakeredis uses it, which would compile a script and collect garbage at each run."""
+
+    def __init__(self, runtime: Any) -> None:  # noqa: ANN401 - untyped there
+        self._runtime = runtime
+        self._compiled: dict[bytes | str, Callable[[], Any]] = {}
+
+    def execute(self, source: bytes | str) -> Any:  # noqa: ANN401 - as Lua replies
+        if source == "collectgarbage()":  # it does so by itself
+            return None
+        if source not in self._compiled:
+            self._compiled[source] = self._runtime.compile(source)
+        return self._compiled[source]()
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - untyped there
+        return getattr(self._runtime, name)
+
+
 class World:
     """A Redis of its own, with a person in it."""
 
@@ -150,6 +168,8 @@ class World:
         self.prepared: list[tuple[Command, Reply]] = []  # what led to where the actors begin
         for source in SOURCES.values():
             self._client.script_load(source)
+        self._client.eval("return 1", 0)  # there is a runtime from then on
+        server._lua_runtime = _CompilingOnce(server._lua_runtime)  # noqa: SLF001
         use = StoreInUse(self.store(), self._settings)
         self.person: Person = self.prepare(use.person(devices=2))
 

@@ -15,9 +15,10 @@ from consent.identifiers import (
     new_ticket,
     person_id_of,
 )
-from consent.push import Address
+from consent.lifecycle import Event
+from consent.push import Address, AddressKind
 from consent.settings import Settings, load
-from consent.store.consents import PLAIN, Terms
+from consent.store.consents import PLAIN, Answer, Terms
 from consent.store.opening import Store, open_store
 
 THUMBPRINT = "t" * 43
@@ -67,11 +68,11 @@ class Person:
         self.person_id = person_id
         self.devices: list[str] = []
 
-    async def enroll(self, token: str = "") -> str:
+    async def enroll(self, token: str = "", kind: AddressKind = "fcm_token") -> str:
         ticket = new_ticket(self.person_id)
         assert await self.store.people.create_ticket(ticket, self.person_id, 60_000)
         device_id = new_device_id(self.person_id)
-        address, name = address_name(Address("fcm_token", token or secrets.token_hex(8), 1))
+        address, name = address_name(Address(kind, token or secrets.token_hex(8), 1))
         outcome, _ = await self.store.people.enroll(
             ticket=ticket,
             person_id=self.person_id,
@@ -98,14 +99,13 @@ class Person:
         )
         return refused or consent_id
 
-    async def answer(self, consent_id: str, event: Any, device: int = 0) -> str:  # noqa: ANN401
+    async def answer(self, consent_id: str, answer: Event | Answer, device: int = 0) -> str:
         return await self.store.consents.answer(
             consent_id=consent_id,
             person_id=self.person_id,
             device_id=self.devices[device],
             thumbprint=THUMBPRINT,
-            event=event,
-            fact=b"{}",
+            answer=answer if isinstance(answer, Answer) else Answer(answer, b"{}"),
         )
 
 

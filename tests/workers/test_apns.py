@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from consent.management.push_credentials import push_certificate
+from consent.push import Notice
 from consent.push_providers import ApnsCertificate, ApnsKey, ApnsProvider
 from scripts.doubles import apns as double_module
 from scripts.doubles import certificates
@@ -97,6 +98,21 @@ async def send_many(sender: ApnsSender, count: int, fault: str = "aaaa") -> Coun
     return Counter(outcome.word for outcome in outcomes)
 
 
+def test_a_notice_arrives_as_an_alert_without_anything_to_answer(stage: Stage) -> None:
+    async def run() -> None:
+        async with stage.serving():
+            words = Notice("New device", "Was it you?")
+            push = msgspec.structs.replace(a_push("apns", device()), notification=words)
+
+            assert isinstance(await stage.sender().send(push), Delivered)
+            [message] = await stage.double.inbox.after(device())
+            assert message["payload"] == {
+                "aps": {"alert": msgspec.to_builtins(words), "sound": "default"}
+            }
+
+    asyncio.run(run())
+
+
 def test_a_push_arrives_with_its_deadline_and_its_collapse_id(stage: Stage) -> None:
     async def run() -> None:
         async with stage.serving():
@@ -167,7 +183,9 @@ def test_answers_with_a_body_do_not_use_up_the_connection(stage: Stage) -> None:
 
     async def run() -> None:
         async with stage.serving():
-            assert await send_many(stage.sender(), 1_300, "dead") == {"unregistered": 1_300}
+            sender = stage.sender()
+            for _ in range(13):  # in parts: on a busy machine all at once would time out
+                assert await send_many(sender, 100, "dead") == {"unregistered": 100}
             assert len(stage.double.connections) == 1
 
     asyncio.run(run())

@@ -614,6 +614,7 @@ def test_what_no_worker_was_told_of_is_swept_up_and_called(
                     directory=world.use.store.directory,
                     notifier=Nobody(),  # type: ignore[arg-type]  # all that is called is notify
                     client_notifier=world.worker(),
+                    notice_giver=Nobody(),  # type: ignore[arg-type]  # the same
                     partition_count=world.use.settings.partitions,
                     worker="sweeping",
                 )

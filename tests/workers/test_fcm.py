@@ -10,17 +10,17 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from aiohttp import web
 
-from consent.push import AddressKind
+from consent.push import AddressKind, Notice
 from scripts.doubles.fcm import FcmDouble, bound_socket, write_credentials
 from tests.support.pushes import COLLAPSE_ID, a_push
-from workers.fcm import CONNECTIONS_MAX, FcmSender, message, outcome_of, retry_after_seconds
+from workers.fcm import CONNECTIONS_MAX, FcmSender, message, outcome_of
 from workers.outcome import Delivered, Outcome, Rejected, RetryAfter, Unregistered
 
 NOW_SECONDS = 1_790_000_000.0
-NOW_DATE = "Mon, 21 Sep 2026 14:13:20 GMT"
 
 
 class Stage:
@@ -90,6 +90,21 @@ def test_a_push_arrives_as_data_alone_with_its_lifetime_and_collapse_key(
                 "ttl": "120s",
                 "collapse_key": COLLAPSE_ID,
             }
+
+    asyncio.run(run())
+
+
+def test_a_notice_arrives_as_a_notification_that_the_system_shows(stage: Stage) -> None:
+    async def run() -> None:
+        async with stage.serving():
+            push = msgspec.structs.replace(
+                a_push("fcm_token", "phone"), notification=Notice("New device", "Was it you?")
+            )
+
+            assert isinstance(await stage.sender().send(push), Delivered)
+            [arrived] = await stage.double.inbox.after("phone")
+            assert arrived["notification"] == {"title": "New device", "body": "Was it you?"}
+            assert "data" not in arrived
 
     asyncio.run(run())
 
@@ -359,31 +374,6 @@ def test_no_log_line_names_an_address_or_a_token(
 def test_an_address_of_another_provider_is_a_mistake_of_ours() -> None:
     with pytest.raises(KeyError):
         message(a_push("apns", "00" * 32))
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        (None, None),
-        ("0", 0.0),
-        ("120", 120.0),
-        ("999999999", 3_600.0),
-        (NOW_DATE, 0.0),
-        ("Mon, 21 Sep 2026 14:14:20 GMT", 60.0),
-        ("Mon, 21 Sep 2026 14:12:20 GMT", 0.0),
-        ("Tue, 21 Sep 2027 14:13:20 GMT", 3_600.0),
-        ("-1", None),
-        ("1.5", None),
-        ("soon", None),
-        ("", None),
-        ("9" * 400, None),
-        ("Mon, 21 Sep 99999 14:13:20 GMT", None),
-    ],
-)
-def test_retry_after_is_seconds_or_a_date_and_at_most_an_hour(
-    value: str | None, seconds: float | None
-) -> None:
-    assert retry_after_seconds(value, NOW_SECONDS) == seconds
 
 
 @pytest.mark.parametrize(

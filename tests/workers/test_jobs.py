@@ -77,6 +77,7 @@ def work(connection: redis.Redis) -> bool:
         job_class=AllowedJob,
         log_job_description=False,
     )
+    worker.subscribe = lambda: None  # to commands of RQ's: to leave them takes it a second
     worker.work(burst=True, logging_level="CRITICAL")
     return bool(queue_of(connection).count == 0)
 

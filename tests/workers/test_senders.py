@@ -15,6 +15,7 @@ from consent.push_providers import (
     APNS_SANDBOX_URL,
     FCM,
     PUSH,
+    WEB_PUSH,
     ApnsKey,
     ApnsProvider,
     FactorRecord,
@@ -25,7 +26,10 @@ from consent.seal import Seal, SealError
 from consent.settings import Settings
 from consent.store import keys
 from consent.store.lane import StoreUnavailable
+from consent.web_push import Subscription, address_value, new_web_push_provider
+from scripts.doubles.certificates import write_certificates
 from scripts.doubles.fcm import FcmDouble, bound_socket, write_credentials
+from scripts.doubles.web_push import WebPushDouble
 from tests.support.pushes import a_push
 from tests.support.redis_server import RedisServer
 from tests.support.store import StoreInUse, opened, run
@@ -220,7 +224,7 @@ def test_an_account_that_is_put_is_used_at_the_next_push(
             with capture_logs() as logs:
                 async with senders(use.settings, directory, seal) as by_name:
                     assert [each["event"] for each in logs] == ["no_provider_configured"]
-                    assert by_name.keys() == {"apns", "fcm"}
+                    assert by_name.keys() == {"apns", "fcm", "webpush"}
                     assert await by_name["fcm"].send(A_PUSH) == NoProvider()
                     await directory.write(keys.FACTORS, FCM, sealed(FCM, account, seal))
                     assert isinstance(await by_name["fcm"].send(A_PUSH), Delivered)
@@ -228,6 +232,36 @@ def test_an_account_that_is_put_is_used_at_the_next_push(
                     await directory.write(keys.FACTORS, FCM, stranger)
                     assert await by_name["fcm"].send(A_PUSH) == NoProvider()
                     await directory.remove(keys.FACTORS, FCM)
+            assert double.inbox.count == 1
+
+    run(test)
+
+
+def test_browsers_are_rung_as_soon_as_there_is_a_key_and_not_while_the_factor_is_off(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    async def test() -> None:
+        files = write_certificates(tmp_path)
+        values = {"outbound_allowed_networks": "127.0.0.0/8", "outbound_ca_file": files.ca_file}
+        async with (
+            opened(redis_server.url, **values) as use,
+            listening(use),
+            WebPushDouble(files).serving() as double,
+        ):
+            directory, seal = use.store.directory, use.store.seal
+            said = double.subscribe("page")
+            subscription = Subscription(said["endpoint"], **said["keys"])
+            push = a_push("webpush", address_value(subscription))
+            await directory.remove(keys.FACTORS, WEB_PUSH)
+            async with senders(use.settings, directory, seal) as by_name:
+                assert await by_name["webpush"].send(push) == NoProvider()
+                record = sealed(WEB_PUSH, new_web_push_provider(), seal)
+                await directory.write(keys.FACTORS, WEB_PUSH, record)
+                assert isinstance(await by_name["webpush"].send(push), Delivered)
+                await directory.write(keys.FACTORS, PUSH, FactorRecord(enabled=False))
+                assert await by_name["webpush"].send(push) == NoProvider()
+            for name in (PUSH, WEB_PUSH):
+                await directory.remove(keys.FACTORS, name)
             assert double.inbox.count == 1
 
     run(test)

@@ -57,7 +57,9 @@ async def sweeping(
     notifications: Notifications,
     directory: Directory,
     to: Recorder,
+    *,
     calls_to: Recorder | None = None,
+    notices_to: Recorder | None = None,
 ) -> AsyncIterator[asyncio.Task[None]]:
     task = asyncio.ensure_future(
         sweep_forever(
@@ -65,6 +67,7 @@ async def sweeping(
             directory=directory,
             notifier=to,  # type: ignore[arg-type]  # all that is called is notify
             client_notifier=calls_to or Recorder(),  # type: ignore[arg-type]  # the same
+            notice_giver=notices_to or Recorder(),  # type: ignore[arg-type]  # the same
             partition_count=use.settings.partitions,
             worker="sweeping",
         )
@@ -106,10 +109,27 @@ def test_a_call_that_is_owed_is_found_like_a_notification(redis_server: RedisSer
                 await person.answer(asked.consent_id, Event.DENY)
             await use.store.calls.claim(not_yet.consent_id)  # leased
             await make_due(use, owed.consent_id)
-            async with sweeping(use, use.store.notifications, use.store.directory, to, calls_to):
+            async with sweeping(
+                use, use.store.notifications, use.store.directory, to, calls_to=calls_to
+            ):
                 await until(lambda: owed.consent_id in calls_to.notified)
             assert not_yet.consent_id not in calls_to.notified
             assert owed.consent_id not in to.notified
+
+    run(test)
+
+
+def test_a_notice_that_is_owed_is_found_by_the_sweeper_alone(redis_server: RedisServer) -> None:
+    async def test() -> None:
+        async with opened(redis_server.url) as use:
+            person, to, notices_to = await use.person(devices=3), Recorder(), Recorder()
+            _, leased, added = person.devices
+            await use.store.notices.claim(leased)
+            parts = use.store.notifications, use.store.directory
+            async with sweeping(use, *parts, to, notices_to=notices_to):
+                await until(lambda: added in notices_to.notified)
+            assert leased not in notices_to.notified
+            assert added not in to.notified
 
     run(test)
 

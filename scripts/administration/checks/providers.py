@@ -12,8 +12,16 @@ from typing import NamedTuple
 
 from consent.management.push_credentials import Unusable, check_provider_key, service_account
 from consent.push import Address, Notification, Push
-from consent.push_providers import APNS, FCM, FactorRecord, push_enabled
-from consent.seal import Seal
+from consent.push_providers import (
+    APNS,
+    FCM,
+    WEB_PUSH,
+    FactorRecord,
+    WebPushProvider,
+    push_enabled,
+    unsealed,
+)
+from consent.seal import Seal, SealError
 from consent.settings import Settings
 from consent.store import keys
 from consent.store.directory import Directory
@@ -66,8 +74,23 @@ async def providers(settings: Settings, directory: Directory, seal: Seal) -> lis
             found += credentials(provider, outcome, is_stored=provider.record in factors)
     if not found:
         text = "none is configured: phones have to ask by themselves"
-        return [warning(_NAME, text, "set NOD_FCM_… or NOD_APNS_…, or put one through the API")]
-    return found
+        advice = "set NOD_FCM_… or NOD_APNS_…, or put one through the API"
+        found.append(warning(_NAME, text, advice))
+    return [*found, *web_push(factors, seal)]
+
+
+def web_push(factors: dict[str, FactorRecord], seal: Seal) -> Iterator[Finding]:
+    """Whose push services there are is known to browsers alone: what is looked at is our key."""
+    name, record = f"{_NAME} {WEB_PUSH}", factors.get(WEB_PUSH)
+    if record is None:  # an API that starts makes it
+        return
+    try:
+        unsealed(WEB_PUSH, record, WebPushProvider, seal)
+    except SealError:
+        advice = "set NOD_SECRET_KEY to what it was when this installation first started"
+        yield failure(name, "the key in the directory cannot be used", advice)
+    else:
+        yield ok(name, "browsers are rung, with a key of our own")
 
 
 def credentials(provider: Provider, outcome: Outcome, *, is_stored: bool) -> Iterator[Finding]:

@@ -18,7 +18,12 @@ CERTIFICATE_DAYS_MIN = 21
 # A network as large as this is no list of one's own proxies any more.
 _PREFIX_MIN = {4: 8, 6: 16}
 _ISSUERS = ("login_hint_token_issuers_file", "software_statement_issuers_file")
-_AUTHORITIES = ("client_certificate_ca_file", "outbound_ca_file", "apns_ca_file")
+_AUTHORITIES = (
+    "client_certificate_ca_file",
+    "outbound_ca_file",
+    "apns_ca_file",
+    "smtp_ca_file",
+)
 
 
 def settings_load(environ: Mapping[str, str]) -> tuple[Settings | None, list[Finding]]:

@@ -55,12 +55,13 @@ async def workers(directory: Directory) -> list[Finding]:
 
 
 async def owed(settings: Settings, redis: Redis, now_ms: int) -> list[Finding]:
-    """What phones and clients are owed: a sweeper takes up what no job did, within seconds."""
+    """What devices and clients are owed: a sweeper takes up what no job did, within seconds."""
     found = []
     known = keys.partitions(settings.partitions)
     for name, outboxes in (
         ("notifications", [each.outbox for each in known]),
         ("calls to clients", [each.calls for each in known]),
+        ("notices", [each.notices for each in known]),
     ):
         depth, oldest_ms = 0, now_ms
         for outbox in outboxes:

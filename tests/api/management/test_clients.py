@@ -66,6 +66,7 @@ def test_a_client_is_created_with_a_secret_that_is_shown_once(told: Told) -> Non
             "dpop_bound_access_tokens": False,
             "backchannel_token_delivery_mode": "poll",
             "backchannel_user_code_parameter": False,
+            "number_matching": False,
             "long_poll_seconds": 0,
         }
         assert (await admin.call("GET", f"clients/{client_id}")).json() == created
@@ -277,6 +278,18 @@ HOSTILE: dict[str, tuple[dict[str, object], str]] = {
         {"profile": "fapi-ciba"},
         "'Not allowed by the profile' on property token_endpoint_auth_method.",
     ),
+    "an unknown channel": (
+        {"async_approval_notification_channels": ["SECRETVALUE"]},
+        "property async_approval_notification_channels",
+    ),
+    "no channel": (
+        {"async_approval_notification_channels": []},
+        "property async_approval_notification_channels",
+    ),
+    "a channel twice": (
+        {"async_approval_notification_channels": ["email", "email"]},
+        "property async_approval_notification_channels.",
+    ),
     "a text for a poll": ({"long_poll_seconds": "5"}, "property long_poll_seconds."),
     "a type twice": (
         {"authorization_details_types": ["SECRETVALUE"] * 2},
@@ -325,5 +338,23 @@ def test_an_id_that_is_not_one_finds_no_client(told: Told, client_id: str) -> No
         check_refused(answer, 404, "inexistent_client")
         assert (await admin.call("DELETE", f"clients/{client_id}")).status_code == 204
         assert (await admin.call("DELETE", f"client-grants/{client_id}")).status_code == 204
+
+    told(story)
+
+
+def test_the_channels_of_a_client_are_kept_in_order_and_null_clears_them(told: Told) -> None:
+    """auth0-wire 1.5."""
+
+    async def story(admin: Administration) -> None:
+        channels = ["email", "guardian-push"]
+        body = {"name": "Bank", "async_approval_notification_channels": channels}
+        path = f"clients/{(await admin.created('clients', body))['client_id']}"
+        shown = (await admin.call("GET", path)).json()
+        assert shown["async_approval_notification_channels"] == channels
+
+        cleared = await admin.call("PATCH", path, {"async_approval_notification_channels": None})
+
+        assert cleared.status_code == 200
+        assert "async_approval_notification_channels" not in cleared.json()
 
     told(story)

@@ -14,14 +14,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from api.management.routes import Row, table
 from consent.identifiers import consent_id_of, new_auth_req_id, person_id_of
+from consent.lifecycle import Event
 from consent.store import keys, lane
+from consent.store.consents import Answer
 from consent.store.keys import partitions
 from scripts.doubles import fcm as fcm_double
 from tests.support.domain import a_request
 from tests.support.management import BOOTSTRAP, ISSUER, Administration, Story, tell
 from tests.support.proxy import Fault, Proxy
 from tests.support.redis_server import RedisServer
-from tests.support.store import Person
+from tests.support.store import CLIENT, Person
 
 Told = Callable[[Story], None]
 AGENT = "the console of the tests"
@@ -256,6 +258,17 @@ async def deleted_authenticators(it: Tenant) -> Change:
     return Change(path, None, subject, "gd_unenroll")
 
 
+async def forgiven_client(it: Tenant) -> Change:
+    person = await it.person()
+    consent_id = await person.ask()
+    not_me = Answer(Event.DENY, b"{}", not_me=True)
+    assert await person.answer(consent_id, not_me) == "answered"
+    path = f"users/{quote(person.user_id)}/refused-clients"
+    subject: dict[str, str | None] = {"user_id": person.user_id, "client_id": CLIENT}
+    refused = (f"{path}/nobody", None, 404)
+    return Change(f"{path}/{CLIENT}", None, subject, refused=refused)
+
+
 async def cancelled_consent(it: Tenant) -> Change:
     person = await it.person()
     consent_id = consent_id_of(new_auth_req_id(person.person_id))
@@ -342,6 +355,7 @@ CHANGES: dict[tuple[str, str], Prepare] = {
     ("POST", "/guardian/enrollments/ticket"): new_ticket,
     ("DELETE", "/guardian/enrollments/{id}"): deleted_enrollment,
     ("DELETE", "/users/{user_id}/authenticators"): deleted_authenticators,
+    ("DELETE", "/users/{user_id}/refused-clients/{client_id}"): forgiven_client,
     ("POST", "/consents/{consent_id}/cancel"): cancelled_consent,
     ("POST", "/initial-access-tokens"): new_initial_access_token,
     ("DELETE", "/initial-access-tokens/{id}"): deleted_initial_access_token,

@@ -53,6 +53,8 @@ OPENED_BY = {
     ("PATCH", "/users/{user_id}"): "update:users",
     ("DELETE", "/users/{user_id}"): "delete:users",
     ("GET", "/users/{user_id}/enrollments"): "read:users",
+    ("GET", "/users/{user_id}/refused-clients"): "read:users",
+    ("DELETE", "/users/{user_id}/refused-clients/{client_id}"): "update:users",
     ("DELETE", "/users/{user_id}/authenticators"): "delete:guardian_enrollments",
     ("GET", "/clients"): "read:clients",
     ("POST", "/clients"): "create:clients",

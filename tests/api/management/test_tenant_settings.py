@@ -34,6 +34,7 @@ def test_two_administrators_never_mix_or_lose_a_setting(told: Told) -> None:
             {"flags": {"enable_dynamic_client_management": True}},
             {"dynamic_client_registration_security_mode": "permissive"},
             {"dynamic_client_registration_access": "token"},
+            {"number_matching": True},
         ]
         await asyncio.gather(*[admin.call("PATCH", PATH, body) for body in bodies])
         assert (await admin.call("GET", PATH)).json() == {
@@ -45,6 +46,8 @@ def test_two_administrators_never_mix_or_lose_a_setting(told: Told) -> None:
             },
             "dynamic_client_registration_security_mode": "permissive",
             "dynamic_client_registration_access": "token",
+            "number_matching": True,
+            "mailbox_approval": False,
         }
 
     told(story)

@@ -155,6 +155,7 @@ def test_a_certificate_is_valid_when_it_is_put(begins: dt.timedelta, why: str) -
     check_valid(push_certificate(GOOD), now=SECONDS)
 
 
+@pytest.mark.filterwarnings("ignore:PKCS#12 bundle could not be parsed as DER")  # nor need it be
 @given(st.integers(0, len(GOOD) // 4 * 3 - 3), st.integers(0, 255))
 def test_a_damaged_file_is_refused_or_read(at: int, octet: int) -> None:
     damaged = bytearray(base64.b64decode(GOOD))

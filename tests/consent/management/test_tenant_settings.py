@@ -40,6 +40,8 @@ def test_the_settings_are_shown_whole() -> None:
         },
         "dynamic_client_registration_security_mode": "strict",
         "dynamic_client_registration_access": "open",
+        "number_matching": False,
+        "mailbox_approval": False,
     }
 
 

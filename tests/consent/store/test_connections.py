@@ -20,6 +20,7 @@ from tests.consent.store import (
     test_consents,
     test_directory,
     test_grants,
+    test_pending,
     test_people,
     test_registrations,
 )
@@ -66,6 +67,7 @@ def promises(*modules: ModuleType) -> list[Callable[[Cluster], None]]:
         test_consent_records,
         test_calls,
         test_grants,
+        test_pending,
         test_people,
         test_directory,
         test_registrations,
@@ -207,6 +209,31 @@ def test_what_is_published_is_heard_and_deafness_is_told(
                 (cluster if kind == "cluster" else redis_server).deafen()
                 assert await anext(messages) == DEAF
                 assert await anext(messages) == LISTENING
+        finally:
+            await connection.aclose()
+
+    run(test)
+
+
+def test_channels_come_and_go_over_any_node(cluster: Cluster) -> None:
+    """Whatever it is published on: the bus carries it."""
+
+    async def test() -> None:
+        connection = await open_redis(cluster.url)
+        try:
+            channels = connection.subscriptions()
+            channels.add("one")
+            heard = channels.heard()
+            async with asyncio.timeout(10):
+                assert await anext(heard) == "one"
+                for node in cluster.nodes:
+                    with redis.Redis.from_url(node.url) as client:
+                        client.publish("one", "")
+                    assert await anext(heard) == "one"
+                channels.add("two")
+                assert await anext(heard) == "two"
+                cluster.deafen()
+                assert {await anext(heard), await anext(heard)} == {"one", "two"}
         finally:
             await connection.aclose()
 

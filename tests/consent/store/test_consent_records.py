@@ -1,8 +1,9 @@
 """Consents in lists: the newest first, each once, whatever came in between."""
 
+from consent.lifecycle import Event
 from consent.management.consents import Place
 from tests.support.redis_server import RedisServer
-from tests.support.store import opened, run
+from tests.support.store import CLIENT, opened, run
 
 
 def test_a_walk_sees_every_consent_once(redis_server: RedisServer) -> None:
@@ -43,5 +44,24 @@ def test_what_came_at_the_same_moment_is_told_apart_by_its_id(redis_server: Redi
                 seen += part
             assert [place.consent_id for place in seen] == ids[::-1]
             await use.store.redis.execute("DEL", key)
+
+    run(test)
+
+
+def test_what_was_asked_is_read_in_one_step(redis_server: RedisServer) -> None:
+    async def test() -> None:
+        async with opened(redis_server.database(10)) as use:
+            person = await use.person()
+            consent_id = await person.ask(life_seconds=30)
+            records = use.store.consent_records
+
+            asked = await records.asked(consent_id)
+
+            assert asked is not None
+            assert (asked.client_id, asked.request) == (CLIENT, b'{"asked":1}')
+            assert asked.expires_at_ms - asked.created_at_ms == 30_000
+            assert await person.answer(consent_id, Event.DENY) == "answered"
+            assert await records.asked(consent_id) == asked
+            assert await records.asked(f"{consent_id[:3]}{'x' * 43}") is None
 
     run(test)

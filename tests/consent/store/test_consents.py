@@ -5,6 +5,8 @@ import collections
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from consent import policy
 from consent.identifiers import consent_id_of, new_auth_req_id
 from consent.lifecycle import Event
@@ -53,6 +55,48 @@ def test_accepting_the_same_request_again_changes_nothing(redis_server: RedisSer
             assert isinstance(await person.ask(), Refused)
 
     run(test)
+
+
+@pytest.mark.parametrize("ending", ["pending", "denied", "approved", "redeemed", "delivered"])
+def test_accepting_again_what_has_gone_on_since_changes_nothing(
+    redis_server: RedisServer, ending: str
+) -> None:
+    """The second sending may come when all is over: nobody is asked twice, nothing is undone."""
+
+    async def test() -> None:
+        async with opened(redis_server.url) as use:
+            person = await use.person()
+            consents, consent_id = use.store.consents, await person.ask()
+            if ending != "pending":
+                event = Event.DENY if ending == "denied" else Event.APPROVE
+                assert await person.answer(consent_id, event) == "answered"
+            if ending in {"redeemed", "delivered"}:
+                assert (await consents.poll(consent_id, CLIENT)).outcome == "granted"
+            if ending == "delivered":
+                await consents.delivered(consent_id)
+            before = await _all_about(use, person, consent_id)
+
+            again = await consents.accept(
+                consent_id=consent_id,
+                client_id=CLIENT,
+                person_id=person.person_id,
+                request=b"{}",
+                life_seconds=60,
+            )
+
+            assert again is None
+            assert await _all_about(use, person, consent_id) == before
+
+    run(test)
+
+
+async def _all_about(use: StoreInUse, person: Person, consent_id: str) -> dict[str, bytes]:
+    """All that is kept of a request, its person and their partition, as Redis writes it down."""
+    redis, p = use.store.redis, Partition.of(consent_id)
+    names = [p.opened, p.accepted, p.outbox, p.calls, p.stats, p.events]
+    for identifier in (consent_id, person.person_id):
+        names += [it.decode() for it in await redis.execute("KEYS", f"{p.prefix}:*:{identifier}")]
+    return {name: await redis.execute("DUMP", name) for name in names}
 
 
 def test_sixty_four_starts_for_one_person_are_five(redis_server: RedisServer) -> None:
@@ -195,6 +239,45 @@ def test_yes_against_no_has_one_winner(redis_server: RedisServer) -> None:
 
                 assert sorted(answers[:2]) == ["answered", "conflict"]
                 assert answers[2] == ("repeated" if answers[0] == "answered" else "conflict")
+
+    run(test)
+
+
+def test_an_answer_that_is_sent_again_after_the_redemption_is_still_that_answer(
+    redis_server: RedisServer,
+) -> None:
+    """A phone whose reply was lost is told that it worked, however quick the client was."""
+
+    async def test() -> None:
+        async with opened(redis_server.url) as use:
+            person = await use.person()
+            consents, consent_id = use.store.consents, await person.ask()
+            assert await person.answer(consent_id, Event.APPROVE) == "answered"
+            assert (await consents.poll(consent_id, CLIENT)).outcome == "granted"
+            before = await _all_about(use, person, consent_id)
+
+            assert await person.answer(consent_id, Event.APPROVE) == "repeated"
+            assert await person.answer(consent_id, Event.DENY) == "conflict"
+            assert await _all_about(use, person, consent_id) == before
+
+    run(test)
+
+
+@pytest.mark.parametrize("event", [Event.APPROVE, Event.DENY])
+def test_who_was_blocked_since_they_were_asked_answers_nothing(
+    redis_server: RedisServer, event: Event
+) -> None:
+    """T39."""
+
+    async def test() -> None:
+        async with opened(redis_server.url) as use:
+            person = await use.person()
+            consent_id = await person.ask()
+            await _block(use, person)
+            before = await _all_about(use, person, consent_id)
+
+            assert await person.answer(consent_id, event) == "blocked"
+            assert await _all_about(use, person, consent_id) == before
 
     run(test)
 

@@ -29,6 +29,9 @@ def test_all_of_a_persons_keys_are_in_one_slot() -> None:
         p.addresses("p"),
         p.ticket("t"),
         p.proof("d"),
+        p.receipt("c"),
+        p.notices,
+        p.notice("d"),
     ]
 
     assert tags(names) == {PERSON[:3]}

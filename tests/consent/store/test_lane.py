@@ -60,6 +60,12 @@ def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer
     server.stop()
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all that is waited for is that the lane gives up."""
+    monkeypatch.setattr(lane_module, "PATIENCE_SECONDS", 0.4)
+
+
 @asynccontextmanager
 async def opened(url: str, *, scripts: bool = False) -> AsyncIterator[Lane]:
     lane = open_lane(url, scripts=scripts)
@@ -133,6 +139,7 @@ def test_whatever_breaks_every_caller_gets_its_own_reply_or_an_error(
     run(test)
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_silent_connection_is_given_up(run: Run, proxy: Proxy) -> None:
     """A reply that never comes ends in an error; the next command finds a new connection."""
     armed = iter([Fault.SILENCE])
@@ -149,6 +156,7 @@ def test_a_silent_connection_is_given_up(run: Run, proxy: Proxy) -> None:
     run(test)
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_server_that_hangs_and_wakes_crosses_no_replies(
     run: Run, own_server: RedisServer
 ) -> None:
@@ -183,6 +191,7 @@ def test_a_server_that_is_away_is_found_again(run: Run, own_server: RedisServer)
     run(test)
 
 
+@pytest.mark.usefixtures("impatient")
 def test_what_is_asked_while_a_connection_is_prepared_disturbs_nothing(
     run: Run, proxy: Proxy
 ) -> None:
@@ -197,14 +206,14 @@ def test_what_is_asked_while_a_connection_is_prepared_disturbs_nothing(
         return Fault.CUT_AFTER if command[0] == b"SCRIPT" and next(loads) in {3, 9} else None
 
     proxy.choose = choose
-    proxy.delay_seconds = lambda: 0.2
+    proxy.delay_seconds = lambda: 0.08
 
     async def test() -> None:
         async with opened(proxy.url, scripts=True) as lane:
             outcomes = []
             for _ in range(20):
                 outcomes.append(asyncio.ensure_future(outcome_of(lane, "ECHO", "early")))
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.04)
             for reply, seconds in await asyncio.gather(*outcomes):
                 assert reply == b"early" or isinstance(reply, StoreUnavailable)
                 assert seconds < DEFINITE_SECONDS

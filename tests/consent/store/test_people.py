@@ -99,7 +99,25 @@ def test_a_ticket_is_not_for_who_has_the_user_id_next(redis_server: RedisServer)
 
             await until(is_later)
             assert await people.create(person.person_id, b'{"user_id":"x"}')
+            assert await people.ticket_status(ticket) == ("gone", b"")
             assert await _enroll(person, ticket) == "unknown_ticket"
+
+    run(test)
+
+
+def test_what_became_of_a_ticket_is_told_with_whose_it_is(redis_server: RedisServer) -> None:
+    async def test() -> None:
+        async with opened(redis_server.url) as use:
+            people, person = use.store.people, await use.person(devices=0)
+            ticket = new_ticket(person.person_id)
+            assert await people.ticket_status(ticket) == ("gone", b"")
+            await people.create_ticket(ticket, person.person_id, 60_000)
+            user = await people.read(person.person_id)
+            assert await people.ticket_status(ticket) == ("open", user)
+            assert await _enroll(person, ticket) == "enrolled"
+            assert await people.ticket_status(ticket) == ("used", user)
+            await people.remove(person.person_id)
+            assert await people.ticket_status(ticket) == ("gone", b"")
 
     run(test)
 

@@ -1,0 +1,1 @@
+"""The browser authenticator: its files, and the page that a ticket's URL leads to."""
