@@ -63,6 +63,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
         smtp_url=f"smtp://{quote(USER)}:{quote(PASSWORD)}@127.0.0.1:{smtp_port}",
         smtp_from="nod@example.org",
         smtp_ca_file=str(mail / "ca.pem"),
+        person_requests_per_minute_max="1000",  # one person is asked in many tests
     )
     inboxes, doubles = [], []
     for name, folder, port in (("web_push", push, free_port()), ("mail", mail, smtp_port)):

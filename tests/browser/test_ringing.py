@@ -110,12 +110,15 @@ def test_the_link_of_a_mail_opens_the_request_for_who_has_a_key(
 
 @pytest.mark.usefixtures("mailboxes_may_approve")
 def test_who_has_a_key_answers_by_it_where_the_mailbox_would_do(
-    nod: Nod, mailing_bank: OAuthClient, mail_server: MailServer, ann: Person
+    nod: Nod, mailing_bank: OAuthClient, mail_server: MailServer, new_person: NewPerson
 ) -> None:
     """The stronger of two ways is the one that is taken."""
-    auth_req_id = by_mail(nod, mailing_bank, ann.user_id)
+    person = new_person()
+    auth_req_id = by_mail(nod, mailing_bank, person.user_id)
+    link = mail_server.link(person.email)
+    assert "mailbox" in link
 
-    request = ann.new_tab(mail_server.link(ann.email)).opened()
+    request = person.new_tab(link).opened()
 
     expect(request.find("mailbox-note")).to_have_count(0)
     request.approve()
