@@ -12,7 +12,7 @@ from tests.support.nod import Nod
 from tests.support.redis_server import RedisServer
 
 # Other processes share the machine: how long one example took says nothing of the code.
-settings.register_profile("nod", deadline=None)
+settings.register_profile("nod", deadline=None, max_examples=50)
 settings.load_profile("nod")
 
 

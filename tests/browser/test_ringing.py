@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import NewBrowser, NewPerson, Person
 from tests.support.authenticator import Authenticator, MailServer, PushService, deliver
-from tests.support.nod import Nod, OAuthClient
+from tests.support.nod import Nod, OAuthClient, wait_for
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -20,6 +20,18 @@ SHOWN = """async () => {
   const shown = await registration.getNotifications();
   return shown.map(({ title, body, tag }) => ({ title, body, tag }));
 }"""
+
+
+def notifications(page: Authenticator, count: int) -> list[dict[str, str]]:
+    """Those that are shown, as soon as they are so many."""
+    shown: list[dict[str, str]] = []
+
+    def are_shown() -> bool:
+        shown[:] = page.page.evaluate(SHOWN)
+        return len(shown) == count
+
+    wait_for(are_shown, f"{count} notifications")
+    return shown
 
 
 def test_a_request_rings_and_says_nothing_of_what_it_asks(
@@ -38,8 +50,7 @@ def test_a_request_rings_and_says_nothing_of_what_it_asks(
     [message] = push_service.messages(subscription)
     deliver(page.page, json.dumps(message["payload"]))
 
-    page.page.wait_for_function(f"({SHOWN})().then(shown => shown.length > 0)")
-    [shown] = page.page.evaluate(SHOWN)
+    [shown] = notifications(page, 1)
     told = message["payload"]["notification"]
     assert shown == {
         "title": "A request is waiting",
@@ -52,11 +63,10 @@ def test_a_request_rings_and_says_nothing_of_what_it_asks(
     page.find("nav-list").click()
     page.request("Pay 10 to Ann").approve()
     assert nod.poll(bank, auth_req_id).status_code == 200
-    page.page.wait_for_function(f"({SHOWN})().then(shown => shown.length === 0)")
+    notifications(page, 0)
 
     deliver(page.page, "not what the server sends")
-    page.page.wait_for_function(f"({SHOWN})().then(shown => shown.length > 0)")
-    [rung] = page.page.evaluate(SHOWN)
+    [rung] = notifications(page, 1)
     assert rung["title"] == "A request is waiting", "it rings all the same"
 
 

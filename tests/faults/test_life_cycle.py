@@ -38,7 +38,7 @@ from consent.tokens import redemption_jti
 from tests.support.redis_server import RedisServer
 from tests.support.store import Person, StoreInUse, opened
 
-LIVES = int(os.environ.get("TEST_LIVES", "150"))
+LIVES = int(os.environ.get("TEST_LIVES", "80"))
 CONSENTS_MAX = 3
 STEP_SECONDS = 5
 INTERVAL_SECONDS = 5

@@ -32,7 +32,7 @@ from tests.support.description import closed, described
 from tests.support.nod import BOOTSTRAP, CIBA, Nod, OAuthClient
 from tests.support.redis_server import RedisServer
 
-EXAMPLES = 12  # of each operation, half of them against its description
+EXAMPLES = 8  # of each operation, half of them against its description
 CHECKS = [
     not_a_server_error,
     status_code_conformance,

@@ -1,35 +1,27 @@
-// The authenticator without its looks: accounts, what they are asked, the answers, and what other
-// tabs and the worker say. Views listen to it and to `requests`.
+// The authenticator without its looks: its accounts, and that each is listened for. Views listen to
+// it, to `requests` (what is asked) and to `answers`.
 
+import { Answers } from "./answers.js";
 import { Device, enroll, openMailbox } from "./device.js";
 import { Live } from "./live.js";
 import * as push from "./push.js";
-import { Requests, nameOf } from "./requests.js";
+import { Requests } from "./requests.js";
 import * as server from "./server.js";
 import * as storage from "./storage.js";
 
-// Refusals after which nothing is left to answer, and what they say of the request.
-const ENDED_BY = {
-  wrong_number: "wrong_number",
-  transaction_expired: "expired",
-  transaction_already_resolved: "elsewhere",
-  login_transaction_not_found: "elsewhere",
-};
-
-const TAB_ANSWERS_MS = 15_000;
-
-/** Dispatches `accounts`, `answers` (the history) and `connection`. */
+/** Dispatches `accounts` and `connection`. */
 export class Authenticator extends EventTarget {
   requests = new Requests();
+  answers = new Answers(this.requests);
   accounts = [];
   config = { issuer: "", name: "", vapid_public_key: "" };
   #lives = new Map();
   #states = new Map();
-  #tabs = new BroadcastChannel("nod");
+  #tabs = new BroadcastChannel("nod-accounts"); // whatever is said, they have changed
 
   async start() {
     this.config = (await storage.setting("config")) ?? this.config;
-    this.#tabs.onmessage = ({ data }) => this.#heardFromTab(data);
+    this.#tabs.onmessage = () => this.#readAccounts();
     await this.#readAccounts();
     setInterval(() => this.requests.expire(), 500);
     setInterval(() => this.requests.loadAll(), 2_000);
@@ -112,38 +104,6 @@ export class Authenticator extends EventTarget {
     await this.#keep(account, { scope, endpoint: credentials.endpoint });
   }
 
-  /**
-   * Send the person's answer; the same again is the same answer. Raises server.Refusal when it did
-   * not count, server.Unreachable when that is not known.
-   */
-  async answer(entry, { accepted, notMe = false, number }) {
-    const state = accepted ? "approved" : "denied";
-    const answer = notMe ? "not_me" : state;
-    this.requests.answering(entry);
-    this.#tabs.postMessage({ answering: entry.id });
-    try {
-      await entry.account.device.answer(entry.notification, {
-        accepted,
-        reason: notMe ? "not_me" : undefined,
-        // What is no answer to what was asked can only be a denial, which needs no digest (T31).
-        consentDigest: entry.genuine ? entry.digest : undefined,
-        number,
-      });
-      await this.#answered(entry, answer);
-    } catch (error) {
-      if (server.mayHaveArrived(error)) entry.inDoubt.set(state, answer);
-      else entry.inDoubt.delete(state);
-      const what = error instanceof server.Refusal && ENDED_BY[error.code];
-      if (what === "wrong_number") await this.#answered(entry, what);
-      else if (entry.inDoubt.has(entry.heardMeanwhile)) await this.#answered(entry, answer);
-      else if (what) entry.heardMeanwhile ??= what;
-      else throw error;
-    } finally {
-      this.requests.answered(entry);
-      this.#tabs.postMessage({ answered: entry.id });
-    }
-  }
-
   /** The request, if any account is asked it; the list is asked for, whatever was heard so far. */
   async find(id) {
     const standing = this.accounts.filter((account) => !account.gone);
@@ -163,51 +123,9 @@ export class Authenticator extends EventTarget {
     return this.requests.pending({ ...account, device: new Device(account) }, notification);
   }
 
-  /** The server says so. An answer of ours that is known to have arrived by that alone is ours. */
-  async #ended(id, what) {
-    const entry = this.requests.get(id);
-    const answer = entry?.answering ? undefined : entry?.inDoubt.get(what);
-    if (answer) return this.#answered(entry, answer);
-    this.requests.ended(id, what);
-    return push.closeNotification(id);
-  }
-
-  async #answered(entry, answer) {
-    this.requests.ended(entry.id, answer, true);
-    push.closeNotification(entry.id);
-    this.#tabs.postMessage({ ended: entry.id, what: answer });
-    if (entry.account.mailbox) return; // nothing is kept of it
-    const { client, requested_details: details } = entry.consent ?? {};
-    await storage.keepAnswer({
-      account: entry.account.id,
-      at: Date.now(),
-      client: client ? nameOf(client) : "",
-      message: details?.binding_message ?? "",
-      answer,
-    });
-    this.#tell("answers");
-    this.#tabs.postMessage({ answers: true });
-  }
-
-  #heardFromTab({ answering, answered, ended, what, accounts, answers }) {
-    if (answering) this.#answeredInTab(answering);
-    if (answered) this.requests.answered(this.requests.get(answered));
-    if (ended) this.requests.ended(ended, what, true);
-    if (accounts) this.#readAccounts();
-    if (answers) this.#tell("answers");
-  }
-
-  /** Another tab is sending: what the stream says of it meanwhile is that tab's answer. */
-  #answeredInTab(id) {
-    const entry = this.requests.get(id);
-    if (!entry) return;
-    this.requests.answering(entry);
-    setTimeout(() => this.requests.answered(entry), TAB_ANSWERS_MS); // or it was closed meanwhile
-  }
-
   async #accountsChanged() {
     await this.#readAccounts();
-    this.#tabs.postMessage({ accounts: true });
+    this.#tabs.postMessage(null);
   }
 
   async #keep(account, changes) {
@@ -235,7 +153,7 @@ export class Authenticator extends EventTarget {
       told: () => this.requests.idsOf(id),
       pending: (item) => this.requests.pending(account, item),
       listed: (items, asked) => this.requests.listed(account, items, asked),
-      ended: (consentId, what) => this.#ended(consentId, what),
+      ended: (consentId, what) => this.answers.heard(consentId, what),
       gone: () => {
         this.requests.drop(id);
         this.#keep(account, { gone: true });

@@ -7,7 +7,7 @@ const ES256 = { name: "ECDSA", hash: "SHA-256" };
 const octets = (text) => new TextEncoder().encode(text);
 
 /** base64url without padding (RFC 7515 2). */
-export function base64url(buffer) {
+function base64url(buffer) {
   const bytes = String.fromCharCode(...new Uint8Array(buffer));
   return btoa(bytes).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }

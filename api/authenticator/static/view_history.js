@@ -63,7 +63,7 @@ export function historyView(page) {
     element.querySelector("h1").focus();
   }
 
-  authenticator.addEventListener("answers", render);
+  authenticator.answers.addEventListener("kept", render);
   render();
-  return { element, close: () => authenticator.removeEventListener("answers", render) };
+  return { element, close: () => authenticator.answers.removeEventListener("kept", render) };
 }

@@ -3,14 +3,13 @@
 import { confirmed, foreign, h } from "./dom.js";
 import { nameOf } from "./requests.js";
 import { Refusal, serverNow } from "./server.js";
-import { definitions, detailsOf } from "./view_details.js";
+import { askedPart } from "./view_asked.js";
 import { endedPart } from "./view_ended.js";
 import { numberInput, numberPart } from "./view_number.js";
-import { duration, has, moment, phrase, problemOf, say } from "./words.js";
+import { duration, moment, phrase, problemOf, say } from "./words.js";
 
 const SETTLED_MS = 500; // what appears under a finger that was already coming down is not answered
 const ANNOUNCED_SECONDS = [60, 30, 10]; // more often would talk over what is being read
-const KNOWN_DETAILS = ["audience", "scope", "binding_message", "authorization_details"];
 
 /** `{element, close}` of an entry of `Requests`. */
 export function requestView(page, entry) {
@@ -56,7 +55,6 @@ function loadingPart() {
 function openPart(page, entry, element) {
   const { consent, account } = entry;
   const client = nameOf(consent.client);
-  const asks = consent.requested_details;
   let refused = ""; // the code of a refusal that leaves nothing but Deny
   let settling;
   const appear = () => {
@@ -91,7 +89,7 @@ function openPart(page, entry, element) {
     const pressed = document.activeElement; // loses the focus while nothing can be pressed
     problem.textContent = "";
     page.announce(say("request.sending"));
-    const sending = page.authenticator.answer(entry, given);
+    const sending = page.authenticator.answers.give(entry, given);
     update();
     try {
       await sending;
@@ -123,8 +121,6 @@ function openPart(page, entry, element) {
   }
   const ticking = setInterval(tick, 1_000);
 
-  const { scope = [], binding_message: message, authorization_details: details = [] } = asks;
-  const other = Object.entries(asks).filter(([name]) => !KNOWN_DETAILS.includes(name));
   const nodes = [
     h(
       "button",
@@ -146,43 +142,7 @@ function openPart(page, entry, element) {
       ),
     account.mailbox &&
       h("p", { class: "note", "data-test": "mailbox-note" }, say("request.mailbox")),
-    h(
-      "section",
-      { class: "message", "aria-label": say("request.message") },
-      message
-        ? foreign(message, { "data-test": "message" })
-        : h("span", { class: "quiet" }, say("request.noMessage")),
-    ),
-    h(
-      "dl",
-      { class: "facts" },
-      scope.length > 0 &&
-        fact("request.scope", h("ul", { "data-test": "scopes" }, scope.map(scopeItem))),
-      asks.audience &&
-        fact("request.audience", foreign(asks.audience, { "data-test": "audience" })),
-      account.label &&
-        fact(
-          "request.for",
-          phrase("request.account", {
-            user: foreign(account.label),
-            server: foreign(account.serverName ?? ""),
-          }),
-        ),
-      fact(
-        "request.id",
-        foreign(consent.client.client_id, { class: "code", "data-test": "client-id" }),
-      ),
-      fact("request.asked", moment(Date.parse(consent.created_at))),
-    ),
-    details.length > 0 &&
-      h(
-        "section",
-        { "data-test": "details" },
-        h("h2", {}, say("request.details")),
-        detailsOf(details),
-      ),
-    other.length > 0 &&
-      h("section", {}, h("h2", {}, say("request.other")), definitions(Object.fromEntries(other))),
+    ...askedPart(entry),
     h("p", { class: "caution" }, say("request.caution")),
     number && numberPart(number, client),
     problem,
@@ -197,14 +157,6 @@ function openPart(page, entry, element) {
     document.removeEventListener("visibilitychange", appear);
   };
   return { nodes, update, close };
-}
-
-const fact = (key, ...value) => h("div", {}, h("dt", {}, say(key)), h("dd", {}, value));
-
-/** What a scope means, where that is known, and always its own name. */
-function scopeItem(scope) {
-  const name = foreign(scope, { class: "code" });
-  return h("li", {}, has(`scope.${scope}`) ? [say(`scope.${scope}`), " ", name] : name);
 }
 
 function notMeQuestion(client) {

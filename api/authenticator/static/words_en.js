@@ -21,7 +21,6 @@ export const EN = {
   "list.loading": "A request. Loading what it asks…",
   "list.left": "{time} left",
   "list.new": "New request from {client}.",
-  "list.unknown": "New request.",
   "list.gone": "This browser was removed from {account}. It can answer nothing for it any more.",
   "list.blocked": "{account} is blocked and can answer nothing. Ask your administrator.",
   "list.gone.open": "See accounts",
@@ -38,7 +37,6 @@ export const EN = {
   "request.details": "What exactly",
   "request.other": "Also sent",
   "request.asked": "Asked",
-  "request.ends": "Ends",
   "request.left": "{time} left, until {moment}",
   "request.soon": "{seconds} seconds left.",
   "request.caution": "Deny it if you did not start this yourself. Nobody from support needs you to approve.",
@@ -120,7 +118,6 @@ export const EN = {
   "enroll.done": "This browser is your authenticator",
   "enroll.done.more": "It now answers for {account}.",
 
-  "notify.heading": "Be told when something asks",
   "notify.body": "A notification says that a request is waiting, never what it is. Without it, keep this page open.",
   "notify.button": "Turn on notifications",
   "notify.on": "Notifications are on.",

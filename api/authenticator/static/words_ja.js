@@ -21,7 +21,6 @@ export const JA = {
   "list.loading": "リクエストの内容を読み込んでいます…",
   "list.left": "残り {time}",
   "list.new": "{client} からの新しいリクエストです。",
-  "list.unknown": "新しいリクエストです。",
   "list.gone": "このブラウザーは {account} から削除されました。このアカウントのリクエストには回答できません。",
   "list.blocked": "{account} は停止されているため、回答できません。管理者に連絡してください。",
   "list.gone.open": "アカウントを見る",
@@ -38,7 +37,6 @@ export const JA = {
   "request.details": "詳しい内容",
   "request.other": "その他の情報",
   "request.asked": "依頼日時",
-  "request.ends": "期限",
   "request.left": "残り {time}（{moment} まで）",
   "request.soon": "残り {seconds} 秒です。",
   "request.caution": "自分で始めた操作でなければ拒否してください。サポート担当者が承認を求めることはありません。",
@@ -120,7 +118,6 @@ export const JA = {
   "enroll.done": "このブラウザーを登録しました",
   "enroll.done.more": "{account} として回答できます。",
 
-  "notify.heading": "通知を受け取る",
   "notify.body": "通知はリクエストがあることだけを知らせ、内容は表示しません。通知を使わない場合は、このページを開いておいてください。",
   "notify.button": "通知を有効にする",
   "notify.on": "通知は有効です。",
