@@ -200,7 +200,7 @@ def test_a_page_that_is_opened_again_has_the_account_and_what_is_pending(
     """And every push was lost: still it is approved within 3 s of the page being open."""
     person = new_person()
     person.page.close()
-    taken = []
+    taken: list[float] = []
     while not taken or (min(taken) >= NOTICED_SECONDS and len(taken) < BUSY_TRIES):
         auth_req_id = nod.accepted(bank, person.user_id)
 
