@@ -10,12 +10,18 @@ A request's way through it, one file a station:
                             the parameters -> AuthenticationRequest, or the error
     login_hint, hint_tokens whom it is for
     lifecycle               the states of a consent and what moves them
-    push, transaction       what rings the phone: the doorbell and the token it carries
+    channels, number_matching
+                            by what the person is told, and whether they type a number
+    push, web_push, mail, transaction
+                            what rings the phone: the doorbell and the token it carries
+    event_stream            what an open page hears of it
     device_proof            what the phone signs: proofs of its key, and its answer
-    prompt                  what the person is shown
+    mailbox                 whoever answers by the link of a mail
+    prompt, shown           what the person is shown, and its digest
     callback                how a client that does not poll hears of the end
     dpop                    the key a client's tokens are bound to
     tokens, refresh_token   what the client gets in the end
+    receipt                 what proves an approval to others
     access_token, introspection
                             what they are when they come back
 

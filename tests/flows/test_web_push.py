@@ -69,7 +69,7 @@ def nod(
 ) -> Iterator[Nod]:
     """It may call push services on loopback."""
     running = Nod(
-        redis_server.database(13),
+        redis_server.database(16),  # a worker of another installation could not call this service
         Path(tmp_path_factory.mktemp("web_push")),
         outbound_allowed_networks="127.0.0.0/8,::1/128",
         outbound_ca_file=str(service.ca_file),

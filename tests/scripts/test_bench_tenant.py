@@ -24,7 +24,7 @@ def test_every_request_of_both_tenants_is_answered_as_expected(tmp_path: Path) -
 
     async def run() -> None:
         tenants, figures_of_memory = await tenant.measure(
-            tmp_path, BARELY, rounds=1, under_load=4, in_turn=2
+            tmp_path, BARELY, rounds=1, under_load=2, in_turn=1
         )
         names = [figures.name for figures in tenants]
         assert len(set(names)) == len(names)

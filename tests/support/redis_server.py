@@ -37,6 +37,8 @@ class RedisServer:
             "noeviction",
             "--loglevel",
             "warning",
+            "--databases",
+            "32",
             *arguments,
         ]
         directory.mkdir(parents=True, exist_ok=True)
