@@ -17,7 +17,6 @@ from tests.support.nod import Nod, OAuthClient
 pytestmark = pytest.mark.xdist_group("browser")
 
 NOTICED_MILLISECONDS = NOTICED_SECONDS * 1_000
-BUSY_TRIES = 3  # other processes share the machine: once in time is enough
 
 
 @pytest.fixture
@@ -200,18 +199,14 @@ def test_a_page_that_is_opened_again_has_the_account_and_what_is_pending(
     """And every push was lost: still it is approved within 3 s of the page being open."""
     person = new_person()
     person.page.close()
-    taken: list[float] = []
-    while not taken or (min(taken) >= NOTICED_SECONDS and len(taken) < BUSY_TRIES):
-        auth_req_id = nod.accepted(bank, person.user_id)
+    auth_req_id = nod.accepted(bank, person.user_id)
 
-        since = time.monotonic()
-        tab = person.new_tab()
-        tab.request("Pay 10").approve()
+    since = time.monotonic()
+    tab = person.new_tab()
+    tab.request("Pay 10").approve()
 
-        assert nod.poll(bank, auth_req_id).status_code == 200
-        taken.append(time.monotonic() - since)
-        tab.close()
-    assert min(taken) < NOTICED_SECONDS
+    assert nod.poll(bank, auth_req_id).status_code == 200
+    assert time.monotonic() - since < NOTICED_SECONDS
 
 
 def test_who_was_offline_sees_what_came_meanwhile(

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.xdist_group("kills")
 KILLS = int(os.environ.get("TEST_KILLS", "25"))
 PEOPLE = 12
 PATIENCE_SECONDS = 30.0  # no step of a request takes longer, whatever dies
-RECOVERY_SECONDS = 8.0  # on an idle machine 2 to 4; others share this one
+RECOVERY_SECONDS = 5.0
 DEFINITE_SECONDS = 2.0
 EXPECTED_STATUS = {200, 201, 204, 400, 403, 404, 409, 429, 503}
 
